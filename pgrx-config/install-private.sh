@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Builds the extension and installs it into the private PostgreSQL. --debug: without optimisation, for a quick build.
+set -euo pipefail
+here=$(dirname "${BASH_SOURCE[0]}")
+
+profile=(--release)
+case ${1:-} in
+    --debug) profile=() ;;
+    '') ;;
+    *) echo "usage: install-private.sh [--debug]" >&2; exit 2 ;;
+esac
+
+"$here/setup.sh"
+# shellcheck source=pgrx-config/lib.sh
+. "$here/lib.sh"
+
+cd "$TB_ROOT"
+# A script of an older version that is gone from the sources must be gone from the server too.
+rm -f "$TB_SHARE"/extension/tokbudget--*.sql
+cargo pgrx install "${profile[@]}" --pg-config "$PGRX_PG_CONFIG_PATH"

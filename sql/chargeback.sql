@@ -1,0 +1,33 @@
+-- The read side for analysts: who spent what on what, by calendar month.
+
+CREATE VIEW tokbudget.chargeback AS
+SELECT
+    pg_catalog.date_trunc('month', pg_catalog.timezone('UTC', entry.recorded_at))::pg_catalog.date AS period,
+    tenant.name AS tenant,
+    account.path AS account,
+    entry.cost_center,
+    entry.provider,
+    entry.request_model AS model,
+    entry.operation,
+    pg_catalog.sum(entry.requests) AS requests,
+    pg_catalog.sum(entry.input_tokens) AS input_tokens,
+    pg_catalog.sum(entry.cache_read_input_tokens) AS cache_read_input_tokens,
+    pg_catalog.sum(entry.cache_write_input_tokens) AS cache_write_input_tokens,
+    pg_catalog.sum(entry.output_tokens) AS output_tokens,
+    pg_catalog.sum(entry.reasoning_output_tokens) AS reasoning_output_tokens,
+    pg_catalog.sum(entry.cost) AS cost,
+    entry.currency,
+    pg_catalog.count(*) FILTER (WHERE entry.cost IS NULL) AS unpriced_entries
+FROM tokbudget.entry
+JOIN tokbudget.account
+    ON account.tenant_id OPERATOR(pg_catalog.=) entry.tenant_id
+    AND account.account_id OPERATOR(pg_catalog.=) entry.account_id
+JOIN tokbudget.tenant ON tenant.tenant_id OPERATOR(pg_catalog.=) entry.tenant_id
+GROUP BY 1, 2, 3, 4, 5, 6, 7, entry.currency;
+COMMENT ON VIEW tokbudget.chargeback IS 'spend by month (UTC), account, cost center, provider, model and operation';
+COMMENT ON COLUMN tokbudget.chargeback.period IS 'first day of the calendar month, UTC, in which the entry was recorded';
+COMMENT ON COLUMN tokbudget.chargeback.account IS 'account that spent; an account above it is not counted again';
+COMMENT ON COLUMN tokbudget.chargeback.input_tokens IS 'all input tokens, those read from or written to a cache included';
+COMMENT ON COLUMN tokbudget.chargeback.output_tokens IS 'all output tokens, reasoning included';
+COMMENT ON COLUMN tokbudget.chargeback.cost IS 'sum of the entries'' costs in currency units; NULL when none is priced';
+COMMENT ON COLUMN tokbudget.chargeback.unpriced_entries IS 'entries without a cost, which the sum leaves out';

@@ -1,0 +1,96 @@
+-- The ledger. Entries are only ever added: a correction is a new entry that names the one it corrects. Every entry says
+-- which budgets and windows it counts against and by how much, so that each balance is a plain sum over this table.
+
+CREATE TABLE tokbudget.entry (
+    tenant_id integer NOT NULL,
+    entry_id uuid NOT NULL,
+    recorded_at timestamp with time zone NOT NULL,
+    reserved_at timestamp with time zone NOT NULL,
+    kind text NOT NULL,
+    reservation_id uuid,
+    corrects_entry_id uuid,
+    account_id bigint NOT NULL,
+    account_ids bigint[] NOT NULL,
+    budget_ids bigint[] NOT NULL,
+    window_starts timestamp with time zone[] NOT NULL,
+    spent_units bigint[] NOT NULL,
+    cost_center text,
+    provider text,
+    request_model text,
+    response_model text,
+    operation text,
+    requests bigint NOT NULL DEFAULT 0,
+    input_tokens bigint NOT NULL DEFAULT 0,
+    cache_read_input_tokens bigint NOT NULL DEFAULT 0,
+    cache_write_input_tokens bigint NOT NULL DEFAULT 0,
+    output_tokens bigint NOT NULL DEFAULT 0,
+    reasoning_output_tokens bigint NOT NULL DEFAULT 0,
+    buckets jsonb NOT NULL DEFAULT '{}',
+    meters jsonb NOT NULL DEFAULT '{}',
+    cost numeric,
+    currency text NOT NULL,
+    price_id bigint,
+    overrun boolean NOT NULL DEFAULT false,
+    late boolean NOT NULL DEFAULT false,
+    flags text[] NOT NULL DEFAULT '{}',
+    workflow text,
+    step text,
+    session text,
+    task text,
+    end_user text,
+    agent text,
+    outcome text,
+    trace_id text,
+    labels jsonb NOT NULL DEFAULT '{}',
+    actor text NOT NULL,
+    CONSTRAINT entry_pkey PRIMARY KEY (tenant_id, recorded_at, entry_id),
+    CONSTRAINT entry_kind_check CHECK (
+        kind OPERATOR(pg_catalog.=) ANY (ARRAY['commit', 'charge', 'adjust', 'refund', 'expire', 'correction'])
+    ),
+    CONSTRAINT entry_slots_check CHECK (
+        pg_catalog.cardinality(budget_ids) OPERATOR(pg_catalog.=) pg_catalog.cardinality(window_starts)
+        AND pg_catalog.cardinality(budget_ids) OPERATOR(pg_catalog.=) pg_catalog.cardinality(spent_units)
+    ),
+    CONSTRAINT entry_cost_check CHECK (pg_catalog.scale(cost) OPERATOR(pg_catalog.<=) 9)
+) PARTITION BY RANGE (recorded_at);
+CREATE TABLE tokbudget.entry_default PARTITION OF tokbudget.entry DEFAULT;
+CREATE INDEX entry_tenant_id_reservation_id_idx ON tokbudget.entry (tenant_id, reservation_id);
+COMMENT ON TABLE tokbudget.entry IS 'the ledger, append-only: what was spent, by whom, on what, against which budgets';
+COMMENT ON TABLE tokbudget.entry_default IS 'entries that no monthly partition takes';
+COMMENT ON COLUMN tokbudget.entry.recorded_at IS 'when the entry was written, by the database clock';
+COMMENT ON COLUMN tokbudget.entry.reserved_at IS 'when its reservation was made; decides the windows in which it counts';
+COMMENT ON COLUMN tokbudget.entry.kind IS 'commit, charge, adjust, refund, expire or correction';
+COMMENT ON COLUMN tokbudget.entry.spent_units IS 'what the entry adds to spent of each of budget_ids in each of window_starts: nano-units for cost, counts otherwise';
+COMMENT ON COLUMN tokbudget.entry.input_tokens IS 'all input tokens, those read from or written to a cache included';
+COMMENT ON COLUMN tokbudget.entry.output_tokens IS 'all output tokens, reasoning included';
+COMMENT ON COLUMN tokbudget.entry.buckets IS 'disjoint token counts by kind, the ones that were priced';
+COMMENT ON COLUMN tokbudget.entry.meters IS 'metered resources besides tokens and requests';
+COMMENT ON COLUMN tokbudget.entry.cost IS 'cost in currency units, rounded half-even once to 1e-9; NULL when no model was named';
+COMMENT ON COLUMN tokbudget.entry.overrun IS 'more was used than was held';
+COMMENT ON COLUMN tokbudget.entry.late IS 'committed after its reservation had expired';
+COMMENT ON COLUMN tokbudget.entry.flags IS 'what was odd about the usage, for example clamped_input';
+COMMENT ON COLUMN tokbudget.entry.actor IS 'database role of the session that wrote the entry';
+
+CREATE FUNCTION tokbudget._refuse_change() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RAISE EXCEPTION USING ERRCODE = 'TB010', MESSAGE = 'ledger is immutable',
+        DETAIL = jsonb_build_object('table', TG_TABLE_SCHEMA || '.' || TG_TABLE_NAME, 'operation', TG_OP)::text,
+        HINT = 'Correct an entry by adding another one.';
+END;
+$$;
+COMMENT ON FUNCTION tokbudget._refuse_change() IS 'internal: trigger that keeps the ledger append-only';
+
+-- ENABLE ALWAYS, or session_replication_role = replica would walk past them.
+CREATE TRIGGER entry_immutable BEFORE UPDATE OR DELETE ON tokbudget.entry
+    FOR EACH ROW EXECUTE FUNCTION tokbudget._refuse_change();
+ALTER TABLE tokbudget.entry ENABLE ALWAYS TRIGGER entry_immutable;
+ALTER TABLE tokbudget.entry_default ENABLE ALWAYS TRIGGER entry_immutable;
+CREATE TRIGGER entry_no_truncate BEFORE TRUNCATE ON tokbudget.entry
+    FOR EACH STATEMENT EXECUTE FUNCTION tokbudget._refuse_change();
+ALTER TABLE tokbudget.entry ENABLE ALWAYS TRIGGER entry_no_truncate;
+CREATE TRIGGER entry_default_no_truncate BEFORE TRUNCATE ON tokbudget.entry_default
+    FOR EACH STATEMENT EXECUTE FUNCTION tokbudget._refuse_change();
+ALTER TABLE tokbudget.entry_default ENABLE ALWAYS TRIGGER entry_default_no_truncate;

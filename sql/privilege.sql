@@ -1,0 +1,42 @@
+-- Nothing for PUBLIC but counting, which is a pure function of its arguments. Everything else is granted by name.
+
+REVOKE ALL ON ALL TABLES IN SCHEMA tokbudget FROM PUBLIC;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA tokbudget FROM PUBLIC;
+GRANT USAGE ON SCHEMA tokbudget TO PUBLIC;
+GRANT EXECUTE ON FUNCTION
+    tokbudget._count_tokens(text, text),
+    tokbudget._count_messages(jsonb, text, jsonb),
+    tokbudget._encode(text, text),
+    tokbudget._decode(integer[], text),
+    tokbudget._truncate(text, text, integer),
+    tokbudget._fits(text, text, integer),
+    tokbudget._split(text, text, integer, integer),
+    tokbudget._take_refusal(),
+    tokbudget._raise_refusal()
+TO PUBLIC;
+
+REVOKE ALL ON FUNCTION
+    @extschema@.tb_create_account(text, text, text, text, jsonb),
+    @extschema@.tb_freeze(text, text),
+    @extschema@.tb_thaw(text, text),
+    @extschema@.tb_create_budget(text, text, numeric, text, boolean, text, timestamp with time zone, timestamp with time zone),
+    @extschema@.tb_remaining(text, text[]),
+    @extschema@.tb_set_price(text, text, numeric, numeric, numeric, numeric, numeric, numeric, numeric, bigint, text, timestamp with time zone, text),
+    @extschema@.tb_try_reserve(text, text, bigint, text, jsonb, bigint, jsonb, text[], text, interval, jsonb),
+    @extschema@.tb_reserve(text, text, bigint, text, jsonb, bigint, jsonb, text[], text, interval, jsonb),
+    @extschema@.tb_commit(uuid, jsonb, jsonb),
+    @extschema@.tb_release(uuid, text),
+    @extschema@.tb_expire(),
+    @extschema@.tb_verify()
+FROM PUBLIC;
+
+-- Without these a dump would carry the tables' definitions and none of their rows. The shipped price book is left out: the
+-- restoring CREATE EXTENSION loads it.
+SELECT pg_catalog.pg_extension_config_dump('tokbudget.tenant', '');
+SELECT pg_catalog.pg_extension_config_dump('tokbudget.account', '');
+SELECT pg_catalog.pg_extension_config_dump('tokbudget.budget', '');
+SELECT pg_catalog.pg_extension_config_dump('tokbudget.balance', '');
+SELECT pg_catalog.pg_extension_config_dump('tokbudget.reservation', '');
+SELECT pg_catalog.pg_extension_config_dump('tokbudget.idempotency', '');
+SELECT pg_catalog.pg_extension_config_dump('tokbudget.entry_default', '');
+SELECT pg_catalog.pg_extension_config_dump('tokbudget.price', $filter$WHERE origin <> 'book'$filter$);

@@ -1,0 +1,210 @@
+-- Reserve, commit, release. A reservation is one row: what is held, against which budgets and windows, until when. Locks
+-- are taken in one order everywhere: idempotency key, then reservation, then balances by (budget_id, window_start).
+
+CREATE TABLE tokbudget.reservation (
+    tenant_id integer NOT NULL,
+    reservation_id uuid NOT NULL,
+    account_id bigint NOT NULL,
+    account_ids bigint[] NOT NULL,
+    budget_ids bigint[] NOT NULL,
+    window_starts timestamp with time zone[] NOT NULL,
+    held_units bigint[] NOT NULL,
+    held jsonb NOT NULL,
+    model text,
+    input_tokens bigint NOT NULL,
+    max_output_tokens bigint NOT NULL,
+    cost_center text,
+    currency text NOT NULL,
+    state text NOT NULL DEFAULT 'held',
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    settled_at timestamp with time zone,
+    settle_hash bytea,
+    settlement jsonb,
+    reason text,
+    attributes jsonb NOT NULL DEFAULT '{}',
+    actor text NOT NULL,
+    CONSTRAINT reservation_pkey PRIMARY KEY (tenant_id, reservation_id),
+    CONSTRAINT reservation_state_check CHECK (state OPERATOR(pg_catalog.=) ANY (ARRAY['held', 'committed', 'released', 'expired'])),
+    CONSTRAINT reservation_slots_check CHECK (
+        pg_catalog.cardinality(budget_ids) OPERATOR(pg_catalog.=) pg_catalog.cardinality(window_starts)
+        AND pg_catalog.cardinality(budget_ids) OPERATOR(pg_catalog.=) pg_catalog.cardinality(held_units)
+    )
+) WITH (fillfactor = 70);
+CREATE INDEX reservation_held_idx ON tokbudget.reservation (tenant_id, expires_at)
+    WHERE state OPERATOR(pg_catalog.=) 'held';
+COMMENT ON TABLE tokbudget.reservation IS 'holds: what is set aside for a call until it is committed, released or expires';
+COMMENT ON COLUMN tokbudget.reservation.held_units IS 'what is held of each of budget_ids in each of window_starts: nano-units for cost, counts otherwise';
+COMMENT ON COLUMN tokbudget.reservation.held IS 'amount held per meter, cost in currency units';
+COMMENT ON COLUMN tokbudget.reservation.state IS 'held (also after its expiry, until swept), committed, released or expired';
+COMMENT ON COLUMN tokbudget.reservation.settle_hash IS 'SHA-256 of the usage it was committed with';
+COMMENT ON COLUMN tokbudget.reservation.settlement IS 'the answer that its commit gave, given again when the same commit comes again';
+
+CREATE TABLE tokbudget.idempotency (
+    tenant_id integer NOT NULL,
+    idempotency_key text NOT NULL,
+    payload_hash bytea NOT NULL,
+    answer jsonb,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT idempotency_pkey PRIMARY KEY (tenant_id, idempotency_key)
+);
+COMMENT ON TABLE tokbudget.idempotency IS 'idempotency keys of reservations: the payload they came with and the answer they got';
+
+CREATE TYPE tokbudget.reservation_result AS (
+    reservation uuid,
+    state text,
+    input_tokens bigint,
+    max_output_tokens bigint,
+    held jsonb,
+    remaining jsonb,
+    expires_at timestamp with time zone
+);
+COMMENT ON TYPE tokbudget.reservation_result IS
+    'what tb_reserve holds: held and remaining map meters to amounts, cost in currency units; remaining is at the tightest budget';
+
+CREATE TYPE tokbudget.decision AS (
+    allowed boolean,
+    code text,
+    reason text,
+    detail jsonb,
+    hint text,
+    reservation uuid,
+    held jsonb,
+    remaining jsonb,
+    expires_at timestamp with time zone,
+    input_tokens bigint,
+    max_output_tokens bigint
+);
+COMMENT ON TYPE tokbudget.decision IS
+    'what tb_try_reserve decided: when not allowed, the SQLSTATE that tb_reserve would raise, its message, detail and hint';
+
+CREATE TYPE tokbudget.commit_result AS (
+    entry uuid,
+    cost numeric,
+    currency text,
+    tokens bigint,
+    overrun boolean,
+    released jsonb,
+    remaining jsonb
+);
+COMMENT ON TYPE tokbudget.commit_result IS
+    'what a commit booked: cost in currency units, tokens as input plus output; released and remaining map meters to amounts';
+
+CREATE FUNCTION tokbudget._reserve(
+    account text, model text, input_tokens bigint, prompt text, messages jsonb, max_output_tokens bigint, meters jsonb,
+    also text[], idempotency_key text, ttl interval, attributes jsonb
+) RETURNS tokbudget.decision
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', '_reserve_wrapper';
+COMMENT ON FUNCTION tokbudget._reserve(text, text, bigint, text, jsonb, bigint, jsonb, text[], text, interval, jsonb) IS
+    'internal: the decision behind tb_reserve and tb_try_reserve';
+
+CREATE FUNCTION @extschema@.tb_try_reserve(
+    account text,
+    model text DEFAULT NULL,
+    input_tokens bigint DEFAULT NULL,
+    prompt text DEFAULT NULL,
+    messages jsonb DEFAULT NULL,
+    max_output_tokens bigint DEFAULT NULL,
+    meters jsonb DEFAULT '{}',
+    also text[] DEFAULT '{}',
+    idempotency_key text DEFAULT NULL,
+    ttl interval DEFAULT '10 minutes',
+    attributes jsonb DEFAULT '{}'
+) RETURNS tokbudget.decision
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN tokbudget._reserve(account, model, input_tokens, prompt, messages, max_output_tokens, meters, also,
+        idempotency_key, ttl, attributes);
+END;
+$$;
+COMMENT ON FUNCTION @extschema@.tb_try_reserve(text, text, bigint, text, jsonb, bigint, jsonb, text[], text, interval, jsonb) IS
+    'tb_reserve that answers with a row instead of an error: allowed, or the code, reason, detail and hint of the refusal. Never raises for a refusal';
+
+CREATE FUNCTION @extschema@.tb_reserve(
+    account text,
+    model text DEFAULT NULL,
+    input_tokens bigint DEFAULT NULL,
+    prompt text DEFAULT NULL,
+    messages jsonb DEFAULT NULL,
+    max_output_tokens bigint DEFAULT NULL,
+    meters jsonb DEFAULT '{}',
+    also text[] DEFAULT '{}',
+    idempotency_key text DEFAULT NULL,
+    ttl interval DEFAULT '10 minutes',
+    attributes jsonb DEFAULT '{}'
+) RETURNS tokbudget.reservation_result
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    decision tokbudget.decision := tokbudget._reserve(account, model, input_tokens, prompt, messages, max_output_tokens,
+        meters, also, idempotency_key, ttl, attributes);
+BEGIN
+    IF NOT decision.allowed THEN
+        RAISE EXCEPTION USING ERRCODE = decision.code, MESSAGE = decision.reason,
+            DETAIL = decision.detail::text, HINT = decision.hint;
+    END IF;
+    RETURN ROW(decision.reservation, 'held', decision.input_tokens, decision.max_output_tokens, decision.held,
+        decision.remaining, decision.expires_at)::tokbudget.reservation_result;
+END;
+$$;
+COMMENT ON FUNCTION @extschema@.tb_reserve(text, text, bigint, text, jsonb, bigint, jsonb, text[], text, interval, jsonb) IS
+    'holds what a model call may use, against every budget of the account, of the accounts in also and of all above them, in one atomic step. Input is counted from prompt or messages in the same statement, or given as input_tokens; ttl is how long the hold lives. Raises TB001 when a budget lacks room, TB002 unknown account, TB006 idempotency key reused, TB007 unknown model or no price, TB008 invalid argument, TB009 frozen or closed';
+
+CREATE FUNCTION tokbudget._commit(reservation uuid, usage jsonb, attributes jsonb) RETURNS tokbudget.commit_result
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', '_commit_wrapper';
+COMMENT ON FUNCTION tokbudget._commit(uuid, jsonb, jsonb) IS 'internal: tb_commit, NULL when refused';
+
+CREATE FUNCTION @extschema@.tb_commit(reservation uuid, usage jsonb, attributes jsonb DEFAULT '{}')
+    RETURNS tokbudget.commit_result
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    result tokbudget.commit_result := tokbudget._commit(reservation, usage, attributes);
+BEGIN
+    IF result.entry IS NULL THEN
+        PERFORM tokbudget._raise_refusal();
+    END IF;
+    RETURN result;
+END;
+$$;
+COMMENT ON FUNCTION @extschema@.tb_commit(uuid, jsonb, jsonb) IS
+    'settles a reservation with the provider''s own usage object: books what was used, returns the rest. More than was held is booked in full and flagged overrun; after expiry it is booked and flagged late. The same commit again gives the same answer. Raises TB003 unknown reservation, TB005 already settled otherwise, TB007 no price, TB008 unusable usage object';
+
+CREATE FUNCTION tokbudget._release(reservation uuid, reason text) RETURNS boolean
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', '_release_wrapper';
+COMMENT ON FUNCTION tokbudget._release(uuid, text) IS 'internal: tb_release, NULL when refused';
+
+CREATE FUNCTION @extschema@.tb_release(reservation uuid, reason text DEFAULT NULL) RETURNS boolean
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    released boolean := tokbudget._release(reservation, reason);
+BEGIN
+    IF released IS NULL THEN
+        PERFORM tokbudget._raise_refusal();
+    END IF;
+    RETURN released;
+END;
+$$;
+COMMENT ON FUNCTION @extschema@.tb_release(uuid, text) IS
+    'gives a reservation back unused: true when it was held, false when it had been released or had expired already. Raises TB003 unknown reservation, TB005 already committed';
+
+CREATE FUNCTION tokbudget._expire(batch_size integer) RETURNS integer
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', '_expire_wrapper';
+COMMENT ON FUNCTION tokbudget._expire(integer) IS 'internal: tb_expire';
+
+CREATE FUNCTION @extschema@.tb_expire() RETURNS integer
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN tokbudget._expire(1000);
+END;
+$$;
+COMMENT ON FUNCTION @extschema@.tb_expire() IS
+    'closes up to 1000 expired reservations and says how many; housekeeping only, because expired holds never count against anybody';

@@ -1,0 +1,6 @@
+//! The functions that SQL sees, thin: arguments in, result out. Their SQL declarations are in `sql/`.
+
+mod account;
+mod outcome;
+mod spend;
+mod token;

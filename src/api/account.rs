@@ -1,0 +1,23 @@
+//! What the set-up functions need of Rust.
+
+use chrono_tz::Tz;
+use pgrx::prelude::*;
+
+use crate::api::outcome::{in_spi, or_put_aside};
+use crate::id;
+use crate::ledger::chain::parse_path;
+
+#[pg_extern(sql = false)]
+fn _new_id() -> Option<i64> {
+    or_put_aside(in_spi(|_| Ok(id::new_id()?)))
+}
+
+#[pg_extern(sql = false)]
+fn _account_chain(path: &str) -> Option<Vec<String>> {
+    or_put_aside(parse_path(path).map(|chain| chain.into_iter().map(str::to_string).collect()))
+}
+
+#[pg_extern(sql = false)]
+fn _check_time_zone(time_zone: &str) -> bool {
+    time_zone.parse::<Tz>().is_ok()
+}

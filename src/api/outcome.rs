@@ -1,0 +1,81 @@
+//! How results and refusals leave Rust.
+//!
+//! pgrx can raise only the SQLSTATEs that PostgreSQL itself knows. A refusal is therefore put aside, the function returns
+//! NULL, and the PL/pgSQL function around it takes the refusal and raises it.
+
+use std::cell::RefCell;
+
+use pgrx::prelude::*;
+use pgrx::spi::SpiClient;
+use pgrx::tupdesc::PgTupleDesc;
+use pgrx::{IntoDatum, JsonB, pg_sys};
+
+use crate::ledger::Failure;
+use crate::refusal::Refusal;
+
+/// A row of a composite type.
+pub type Row = PgHeapTuple<'static, pgrx::AllocatedByRust>;
+
+thread_local! {
+    static REFUSAL: RefCell<Option<Refusal>> = const { RefCell::new(None) };
+}
+
+/// The value, or NULL with the refusal put aside.
+pub fn or_put_aside<T>(result: Result<T, Refusal>) -> Option<T> {
+    REFUSAL.with_borrow_mut(|aside| match result {
+        Ok(value) => {
+            *aside = None;
+            Some(value)
+        }
+        Err(refusal) => {
+            *aside = Some(refusal);
+            None
+        }
+    })
+}
+
+/// Runs a call of the ledger. What is not a refusal ends the statement with an internal error.
+pub fn in_spi<T>(call: impl FnOnce(&mut SpiClient<'_>) -> Result<T, Failure>) -> Result<T, Refusal> {
+    match Spi::connect_mut(call) {
+        Ok(value) => Ok(value),
+        Err(Failure::Refused(refusal)) => Err(*refusal),
+        Err(Failure::Spi(spi_error)) => internal_error(format!("tokbudget: {spi_error}")),
+        Err(Failure::Random(random_error)) => internal_error(format!("tokbudget: no random bits: {random_error}")),
+        Err(Failure::Internal(what)) => internal_error(format!("tokbudget: {what}")),
+    }
+}
+
+fn internal_error(message: String) -> ! {
+    error!("{message}")
+}
+
+/// A row of the composite type `type_name` of schema tokbudget.
+pub fn row<const N: usize>(type_name: &str, fields: [Option<pg_sys::Datum>; N]) -> Row {
+    let Some(tuple_desc) = PgTupleDesc::for_composite_type(type_name) else {
+        internal_error(format!("tokbudget: type {type_name} is missing"))
+    };
+    // SAFETY: the fields are in the order and of the types that sql/ declares for the type; their number is checked.
+    match unsafe { PgHeapTuple::from_datums(tuple_desc, fields) } {
+        Ok(row) => row,
+        Err(tuple_error) => internal_error(format!("tokbudget: type {type_name}: {tuple_error}")),
+    }
+}
+
+#[pg_extern(sql = false)]
+fn _take_refusal() -> Option<Row> {
+    let refusal = REFUSAL.take()?;
+    Some(row(
+        "tokbudget.refusal",
+        [
+            refusal.code.sqlstate().into_datum(),
+            refusal.reason.into_datum(),
+            JsonB(refusal.detail).into_datum(),
+            refusal.hint.into_datum(),
+        ],
+    ))
+}
+
+#[pg_extern(sql = false)]
+fn _is_refused() -> bool {
+    REFUSAL.with_borrow(Option::is_some)
+}

@@ -1,0 +1,99 @@
+//! Identifiers made without a sequence, so that no meaning hangs on a counter that all tenants share.
+//!
+//! Reservations and entries carry a UUIDv8 (RFC 9562, section 5.8) that holds the time, the tenant and random bits: a
+//! commit knows its tenant from the id alone, without a second index, and ids are ordered by time for the b-tree's sake.
+//!
+//! ```text
+//!  bits 127..80  upper 48 of 52 bits of microseconds since 1970-01-01 (enough until 2112)
+//!  bits  79..76  version, 8
+//!  bits  75..72  lower 4 bits of the microseconds
+//!  bits  71..64  random
+//!  bits  63..62  variant, 0b10
+//!  bits  61..31  tenant, 31 bits
+//!  bits  30..0   random
+//! ```
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+const TIME_BITS: u32 = 52;
+const TENANT_MASK: u128 = 0x7fff_ffff;
+
+/// Builds the id of a reservation or entry of `tenant_id` (positive) made at `now_us`, from 39 random bits.
+fn compose(tenant_id: i32, now_us: u64, random: u64) -> u128 {
+    let time = u128::from(now_us) & ((1 << TIME_BITS) - 1);
+    let tenant = u128::from(tenant_id.unsigned_abs()) & TENANT_MASK;
+    let random = u128::from(random);
+    (time >> 4) << 80
+        | 8 << 76
+        | (time & 0xf) << 72
+        | ((random >> 31) & 0xff) << 64
+        | 0b10 << 62
+        | tenant << 31
+        | (random & 0x7fff_ffff)
+}
+
+/// The tenant that an id made by [`new_uuid`] belongs to; `None` for a UUID of any other making.
+pub fn tenant_of(uuid: [u8; 16]) -> Option<i32> {
+    let value = u128::from_be_bytes(uuid);
+    let is_ours = (value >> 76) & 0xf == 8 && (value >> 62) & 0b11 == 0b10;
+    let tenant_id = i32::try_from((value >> 31) & TENANT_MASK).ok()?;
+    (is_ours && tenant_id > 0).then_some(tenant_id)
+}
+
+/// A new id for a reservation or entry of `tenant_id`. The system's random source failing is the only error.
+pub fn new_uuid(tenant_id: i32) -> Result<[u8; 16], getrandom::Error> {
+    Ok(compose(tenant_id, unix_us(), getrandom::u64()?).to_be_bytes())
+}
+
+/// A new id for an account or budget: 52 bits of microseconds above 11 random bits, so time-ordered and positive.
+pub fn new_id() -> Result<i64, getrandom::Error> {
+    let value = (unix_us() & ((1 << TIME_BITS) - 1)) << 11 | (getrandom::u64()? & 0x7ff);
+    Ok((value & i64::MAX as u64) as i64)
+}
+
+/// The system clock; a clock before 1970 counts as 1970, because ids need uniqueness and not truth.
+fn unix_us() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map(|elapsed| u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX))
+        .unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tenant_survives_the_round_trip() {
+        for tenant_id in [1, 2, 1000, i32::MAX] {
+            let uuid = compose(tenant_id, u64::MAX, u64::MAX).to_be_bytes();
+            assert_eq!(tenant_of(uuid), Some(tenant_id));
+            assert_eq!(tenant_of(compose(tenant_id, 0, 0).to_be_bytes()), Some(tenant_id));
+            assert_eq!(tenant_of(new_uuid(tenant_id).unwrap()), Some(tenant_id));
+        }
+    }
+
+    #[test]
+    fn version_and_variant_are_those_of_a_uuid_v8() {
+        let uuid = compose(7, 1_700_000_000_000_000, 12345).to_be_bytes();
+        assert_eq!(uuid[6] >> 4, 8);
+        assert_eq!(uuid[8] >> 6, 0b10);
+    }
+
+    #[test]
+    fn uuids_of_others_have_no_tenant() {
+        let v4 = 0x0123_4567_89ab_4def_8123_4567_89ab_cdef_u128.to_be_bytes();
+        assert_eq!(tenant_of(v4), None);
+        assert_eq!(tenant_of([0; 16]), None);
+        assert_eq!(tenant_of([0xff; 16]), None);
+    }
+
+    #[test]
+    fn ids_are_ordered_by_time() {
+        assert!(compose(1, 1000, u64::MAX) < compose(1, 1001, 0));
+        assert!(compose(i32::MAX, 16, u64::MAX) < compose(1, 32, 0));
+        let first = new_id().unwrap();
+        std::thread::sleep(std::time::Duration::from_micros(5));
+        assert!(0 < first && first < new_id().unwrap());
+    }
+}

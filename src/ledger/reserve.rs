@@ -1,0 +1,335 @@
+//! Reserve: hold what a call may use, against every budget above it, in one atomic step.
+
+use pgrx::spi::SpiClient;
+use pgrx::{JsonB, Uuid};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::budget::decision::{Claim, refusal, remaining};
+use crate::budget::meter::{self, Amounts};
+use crate::engine::rows::Rows;
+use crate::engine::{Engine, Verdict};
+use crate::id;
+use crate::instant::Instant;
+use crate::ledger::attribution::Attribution;
+use crate::ledger::chain::Chain;
+use crate::ledger::price_book::{self, shortened};
+use crate::ledger::{Failure, idempotency};
+use crate::price::{candidates, hold_nanos};
+use crate::refusal::{Code, Refusal};
+use crate::statement::{statement, timestamp, timestamps};
+use crate::tokenizer;
+
+statement! {
+    write insert_reservation(
+        INT4OID, UUIDOID, INT8OID, INT8ARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID, INT8ARRAYOID, JSONBOID, TEXTOID, INT8OID,
+        INT8OID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, JSONBOID
+    ) =
+    "INSERT INTO tokbudget.reservation (
+         tenant_id, reservation_id, account_id, account_ids, budget_ids, window_starts, held_units, held, model,
+         input_tokens, max_output_tokens, cost_center, currency, created_at, expires_at, attributes, actor)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, SESSION_USER)"
+}
+
+/// Shortest life of a hold.
+const TTL_US_MIN: i64 = 1_000_000;
+/// Longest life of a hold: a batch job may take a day, and nobody should wait longer for what an orphan holds.
+const TTL_US_MAX: i64 = 7 * 24 * 3_600_000_000;
+
+/// A call to hold for, as it came in.
+pub struct Request<'a> {
+    pub account: &'a str,
+    pub model: Option<&'a str>,
+    pub input_tokens: Option<i64>,
+    pub prompt: Option<&'a str>,
+    pub messages: Option<Value>,
+    pub max_output_tokens: Option<i64>,
+    pub meters: Value,
+    pub also: Vec<String>,
+    pub idempotency_key: Option<&'a str>,
+    pub ttl_us: i64,
+    pub attributes: Value,
+}
+
+/// What was held.
+pub struct Hold {
+    pub reservation: Uuid,
+    pub input_tokens: i64,
+    pub max_output_tokens: i64,
+    pub held: Value,
+    pub remaining: Value,
+    pub expires_at: Instant,
+}
+
+impl Hold {
+    fn to_answer(&self) -> Value {
+        json!({
+            "reservation": self.reservation.to_string(),
+            "input_tokens": self.input_tokens,
+            "max_output_tokens": self.max_output_tokens,
+            "held": self.held,
+            "remaining": self.remaining,
+            "expires_at_us": self.expires_at.0,
+        })
+    }
+
+    fn from_answer(answer: &Value) -> Option<Hold> {
+        Some(Hold {
+            reservation: Uuid::from_bytes(parse_uuid(answer.get("reservation")?.as_str()?)?),
+            input_tokens: answer.get("input_tokens")?.as_i64()?,
+            max_output_tokens: answer.get("max_output_tokens")?.as_i64()?,
+            held: answer.get("held")?.clone(),
+            remaining: answer.get("remaining")?.clone(),
+            expires_at: Instant(answer.get("expires_at_us")?.as_i64()?),
+        })
+    }
+}
+
+/// Holds what `request` may use, or refuses. Checks run in a fixed order: arguments, existence, state, idempotency, price,
+/// limits. `interrupt` is called while tokens are counted.
+pub fn reserve(
+    client: &mut SpiClient<'_>,
+    request: Request<'_>,
+    now: Instant,
+    interrupt: &mut dyn FnMut(),
+) -> Result<Hold, Failure> {
+    let arguments = Arguments::check(&request)?;
+    let chain = Chain::find(client, request.account, &request.also)?;
+    chain.check_active()?;
+
+    let Some(key) = request.idempotency_key else {
+        return decide(client, &request, arguments, &chain, now, interrupt);
+    };
+    let payload_hash = hash_payload(&request);
+    if let Some(answer) = idempotency::claim(client, chain.tenant_id, key, &payload_hash, now)? {
+        return Hold::from_answer(&answer).ok_or(Failure::Internal("the answer kept for an idempotency key is unreadable"));
+    }
+    match decide(client, &request, arguments, &chain, now, interrupt) {
+        Ok(hold) => {
+            idempotency::answer(client, chain.tenant_id, key, &hold.to_answer())?;
+            Ok(hold)
+        }
+        Err(failure) => {
+            if matches!(failure, Failure::Refused(_)) {
+                idempotency::forget(client, chain.tenant_id, key)?;
+            }
+            Err(failure)
+        }
+    }
+}
+
+/// Arguments that are fine by themselves.
+struct Arguments {
+    meters: Amounts,
+    attribution: Attribution,
+    expires_in_us: i64,
+}
+
+impl Arguments {
+    fn check(request: &Request<'_>) -> Result<Arguments, Refusal> {
+        let given = [request.input_tokens.is_some(), request.prompt.is_some(), request.messages.is_some()];
+        if given.iter().filter(|given| **given).count() > 1 {
+            return Err(Refusal::invalid_argument(
+                "input",
+                "more than one of input_tokens, prompt and messages",
+                "Give the prompt, the messages, or the number of input tokens.",
+            ));
+        }
+        for (name, tokens) in [("input_tokens", request.input_tokens), ("max_output_tokens", request.max_output_tokens)] {
+            if tokens.is_some_and(|tokens| tokens < 0) {
+                return Err(Refusal::invalid_argument(name, "a count is not negative", "Pass a count of tokens."));
+            }
+        }
+        if request.model.is_some_and(|model| model.trim().is_empty()) {
+            return Err(Refusal::invalid_argument("model", "the name is empty", "Pass the name that the provider uses."));
+        }
+        if request.model.is_none() && (request.prompt.is_some() || request.messages.is_some()) {
+            return Err(Refusal::invalid_argument("model", "counting text needs a model", "Name the model."));
+        }
+        if request.model.is_some() && !given.contains(&true) {
+            return Err(Refusal::invalid_argument(
+                "input",
+                "none of input_tokens, prompt and messages",
+                "Give the prompt, the messages, or the number of input tokens.",
+            ));
+        }
+        if !(TTL_US_MIN..=TTL_US_MAX).contains(&request.ttl_us) {
+            return Err(Refusal::invalid_argument("ttl", "out of range", "A hold lives from one second to seven days."));
+        }
+        if let Some(key) = request.idempotency_key {
+            idempotency::check_key(key)?;
+        }
+        let meters = meter::parse(&request.meters).map_err(|error| {
+            Refusal::invalid_argument("meters", error, "Pass an object such as '{\"tool_calls\": 3}'.")
+        })?;
+        let attribution = Attribution::parse(request.attributes.clone())?;
+        Ok(Arguments { meters, attribution, expires_in_us: request.ttl_us })
+    }
+}
+
+fn decide(
+    client: &mut SpiClient<'_>,
+    request: &Request<'_>,
+    arguments: Arguments,
+    chain: &Chain,
+    now: Instant,
+    interrupt: &mut dyn FnMut(),
+) -> Result<Hold, Failure> {
+    let mut claims = chain.claims(client, now)?;
+    let estimate = estimate(client, request, chain, &claims, now, interrupt)?;
+    let mut held = arguments.meters;
+    held.insert(meter::REQUESTS.into(), 1);
+    held.insert(meter::INPUT_TOKENS.into(), estimate.input_tokens);
+    held.insert(meter::OUTPUT_TOKENS.into(), estimate.max_output_tokens);
+    let tokens = estimate.input_tokens.checked_add(estimate.max_output_tokens).ok_or_else(|| {
+        Refusal::invalid_argument("max_output_tokens", "input and output together leave the range", "Pass real counts.")
+    })?;
+    held.insert(meter::TOKENS.into(), tokens);
+    if let Some(cost_nanos) = estimate.cost_nanos {
+        held.insert(meter::COST.into(), cost_nanos);
+    }
+    for claim in &mut claims {
+        claim.units = held.get(&claim.budget.meter).copied().unwrap_or(0);
+    }
+
+    let balances = match Rows::new(client).hold(chain.tenant_id, &claims, now)? {
+        Verdict::Held(balances) => balances,
+        Verdict::Short(balances) => {
+            let refusal = refusal(&claims, &balances).ok_or(Failure::Internal("a hold was refused that fits"))?;
+            return Err(refusal.into());
+        }
+    };
+
+    let reservation = Uuid::from_bytes(id::new_uuid(chain.tenant_id)?);
+    let expires_at =
+        now.checked_add_us(arguments.expires_in_us).ok_or(Failure::Internal("the clock is beyond the calendar"))?;
+    let held_json = meter::amounts_to_json(&held);
+    insert_reservation(
+        client,
+        &[
+            chain.tenant_id.into(),
+            reservation.into(),
+            chain.own_account_id().into(),
+            chain.account_ids().into(),
+            claims.iter().map(|claim| claim.budget.budget_id).collect::<Vec<i64>>().into(),
+            timestamps(claims.iter().map(|claim| claim.window.start))?.into(),
+            claims.iter().map(|claim| claim.units).collect::<Vec<i64>>().into(),
+            JsonB(held_json.clone()).into(),
+            request.model.into(),
+            estimate.input_tokens.into(),
+            estimate.max_output_tokens.into(),
+            chain.cost_center().into(),
+            chain.currency.clone().into(),
+            timestamp(now)?.into(),
+            timestamp(expires_at)?.into(),
+            JsonB(arguments.attribution.to_json()).into(),
+        ],
+    )?;
+    Ok(Hold {
+        reservation,
+        input_tokens: estimate.input_tokens,
+        max_output_tokens: estimate.max_output_tokens,
+        held: held_json,
+        remaining: meter::amounts_to_json(&remaining(&claims, &balances)),
+        expires_at,
+    })
+}
+
+/// The most that the call can use.
+struct Estimate {
+    input_tokens: i64,
+    max_output_tokens: i64,
+    /// None when no model is named; then nothing that costs can be held against a cost budget.
+    cost_nanos: Option<i64>,
+}
+
+fn estimate(
+    client: &mut SpiClient<'_>,
+    request: &Request<'_>,
+    chain: &Chain,
+    claims: &[Claim],
+    now: Instant,
+    interrupt: &mut dyn FnMut(),
+) -> Result<Estimate, Failure> {
+    let Some(model) = request.model else {
+        let input_tokens = request.input_tokens.unwrap_or(0);
+        let max_output_tokens = request.max_output_tokens.unwrap_or(0);
+        let is_costly = input_tokens > 0 || max_output_tokens > 0;
+        if is_costly && let Some(claim) = claims.iter().find(|claim| claim.budget.meter == meter::COST) {
+            return Err(Refusal::new(
+                Code::UnknownModelOrPrice,
+                "tokens without a model have no price",
+                json!({"budget": claim.budget.budget_id, "account": claim.budget.account}),
+                "Name the model: the account has a budget in cost.",
+            )
+            .into());
+        }
+        return Ok(Estimate { input_tokens, max_output_tokens, cost_nanos: None });
+    };
+    let listed = price_book::find(client, model, &chain.currency, now)?;
+    let max_output_tokens = match request.max_output_tokens {
+        Some(max_output_tokens) => max_output_tokens,
+        // A model without an output price, such as one for embeddings, has no output to bound.
+        None if listed.price.output.is_none() => 0,
+        None => {
+            return Err(Refusal::invalid_argument(
+                "max_output_tokens",
+                "an output without bound cannot be held",
+                "Pass the same max_output_tokens here and to the provider.",
+            )
+            .into());
+        }
+    };
+    let input_tokens = match request.input_tokens {
+        Some(input_tokens) => input_tokens,
+        None => count_input(request, model, interrupt)?,
+    };
+    let cost_nanos = hold_nanos(input_tokens, max_output_tokens, &listed.price)
+        .map_err(|error| price_book::refuse(model, &error))?;
+    Ok(Estimate { input_tokens, max_output_tokens, cost_nanos: Some(cost_nanos) })
+}
+
+/// Counts the prompt or the messages, under the name of the model that the tokenizer knows.
+fn count_input(request: &Request<'_>, model: &str, interrupt: &mut dyn FnMut()) -> Result<i64, Refusal> {
+    let known = candidates(model).into_iter().find(|candidate| tokenizer::resolve(&candidate.name).is_ok());
+    let Some(known) = known else {
+        return Err(Refusal::new(
+            Code::UnknownModelOrPrice,
+            format!("no public tokenizer for model \"{}\"", shortened(model)),
+            json!({"model": shortened(model)}),
+            "Pass input_tokens, from the provider's own token-counting endpoint or from an estimate of yours.",
+        ));
+    };
+    let counted = match (&request.messages, request.prompt) {
+        (Some(messages), _) => tokenizer::count_messages(messages, None, &known.name, interrupt),
+        (None, Some(prompt)) => tokenizer::resolve(&known.name)
+            .map_err(Into::into)
+            .and_then(|encoding| tokenizer::count(prompt, encoding, interrupt)),
+        (None, None) => Ok(0),
+    };
+    let tokens = counted.map_err(|error| Refusal::invalid_argument("input", error, "Correct the prompt or the messages."))?;
+    i64::try_from(tokens).map_err(|_| Refusal::invalid_argument("input", "too many tokens", "Send less text."))
+}
+
+/// A fingerprint of everything that makes two calls the same call.
+fn hash_payload(request: &Request<'_>) -> Vec<u8> {
+    let payload = json!({
+        "account": request.account,
+        "model": request.model,
+        "input_tokens": request.input_tokens,
+        "prompt": request.prompt.map(|prompt| Sha256::digest(prompt).to_vec()),
+        "messages": request.messages,
+        "max_output_tokens": request.max_output_tokens,
+        "meters": request.meters,
+        "also": request.also,
+        "ttl_us": request.ttl_us,
+        "attributes": request.attributes,
+    });
+    Sha256::digest(payload.to_string()).to_vec()
+}
+
+fn parse_uuid(text: &str) -> Option<[u8; 16]> {
+    let digits: String = text.chars().filter(|char| *char != '-').collect();
+    let value = u128::from_str_radix(&digits, 16).ok()?;
+    (digits.len() == 32).then_some(value.to_be_bytes())
+}

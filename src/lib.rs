@@ -1,0 +1,44 @@
+//! `tokbudget`: LLM token accounting inside PostgreSQL.
+//!
+//! The modules that compute (tokenizer, usage, price, budget, account, id) are pure Rust and know nothing of PostgreSQL.
+//! Data flows one way: `api` → `ledger` → those and `engine`; nothing points back.
+
+pub mod account;
+pub mod budget;
+pub mod id;
+pub mod instant;
+pub mod price;
+pub mod refusal;
+pub mod tokenizer;
+pub mod usage;
+
+#[cfg(feature = "postgres")]
+mod api;
+#[cfg(feature = "postgres")]
+mod clock;
+#[cfg(feature = "postgres")]
+mod engine;
+#[cfg(feature = "postgres")]
+mod guc;
+#[cfg(feature = "postgres")]
+mod ledger;
+#[cfg(feature = "postgres")]
+mod schema;
+#[cfg(feature = "postgres")]
+mod statement;
+
+#[cfg(feature = "postgres")]
+pgrx::pg_module_magic!(name, version);
+
+/// Called by PostgreSQL when it loads the library: once in the postmaster when preloaded, else once per session on first use.
+#[cfg(feature = "postgres")]
+#[pgrx::pg_guard]
+#[allow(non_snake_case, reason = "the name is PostgreSQL's")]
+pub extern "C-unwind" fn _PG_init() {
+    guc::init();
+    // SAFETY: a plain flag of the process, read before any thread exists.
+    if unsafe { pgrx::pg_sys::process_shared_preload_libraries_in_progress } {
+        // Sessions inherit the tables by fork, instead of building tens of megabytes each.
+        tokenizer::preload();
+    }
+}

@@ -1,0 +1,66 @@
+//! A refusal as data: what a user is told when a call is not carried out.
+
+use serde_json::{Value, json};
+
+/// Private SQLSTATEs of tokbudget; the class `TB` is in the space that the SQL standard leaves to implementations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Code {
+    BudgetExceeded,
+    NotFound,
+    NoSuchReservation,
+    AlreadySettled,
+    IdempotencyKeyReused,
+    UnknownModelOrPrice,
+    InvalidArgument,
+    FrozenOrClosed,
+}
+
+impl Code {
+    /// The five characters that the client sees.
+    pub const fn sqlstate(self) -> &'static str {
+        match self {
+            Code::BudgetExceeded => "TB001",
+            Code::NotFound => "TB002",
+            Code::NoSuchReservation => "TB003",
+            Code::AlreadySettled => "TB005",
+            Code::IdempotencyKeyReused => "TB006",
+            Code::UnknownModelOrPrice => "TB007",
+            Code::InvalidArgument => "TB008",
+            Code::FrozenOrClosed => "TB009",
+        }
+    }
+}
+
+/// Why a call is refused. `reason` is short and the same every time; what varies stands in `detail`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Refusal {
+    pub code: Code,
+    pub reason: String,
+    pub detail: Value,
+    pub hint: &'static str,
+}
+
+impl Refusal {
+    pub fn new(code: Code, reason: impl Into<String>, detail: Value, hint: &'static str) -> Self {
+        Refusal { code, reason: reason.into(), detail, hint }
+    }
+
+    /// An argument that cannot be used, `why` in words.
+    pub fn invalid_argument(argument: &str, why: impl std::fmt::Display, hint: &'static str) -> Self {
+        Refusal::new(
+            Code::InvalidArgument,
+            format!("invalid {argument}"),
+            json!({"argument": argument, "why": why.to_string()}),
+            hint,
+        )
+    }
+
+    pub fn no_such_account(path: &str) -> Self {
+        Refusal::new(
+            Code::NotFound,
+            "no such account",
+            json!({"account": path}),
+            "Create it with tb_create_account(), or check the path.",
+        )
+    }
+}

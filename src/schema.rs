@@ -1,0 +1,15 @@
+//! The one ordered chain of SQL files that makes the extension. pgrx orders by `requires` alone.
+
+use pgrx::extension_sql_file;
+
+extension_sql_file!("../sql/schema.sql", bootstrap);
+extension_sql_file!("../sql/token.sql", name = "token");
+extension_sql_file!("../sql/account.sql", name = "account", requires = ["token"]);
+extension_sql_file!("../sql/budget.sql", name = "budget", requires = ["account"]);
+extension_sql_file!("../sql/price.sql", name = "price", requires = ["budget"]);
+extension_sql_file!("../sql/price_book.sql", name = "price_book", requires = ["price"]);
+extension_sql_file!("../sql/entry.sql", name = "entry", requires = ["price_book"]);
+extension_sql_file!("../sql/reservation.sql", name = "reservation", requires = ["entry"]);
+extension_sql_file!("../sql/verify.sql", name = "verify", requires = ["reservation"]);
+extension_sql_file!("../sql/chargeback.sql", name = "chargeback", requires = ["verify"]);
+extension_sql_file!("../sql/privilege.sql", name = "privilege", requires = ["chargeback"], finalize);
