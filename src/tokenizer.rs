@@ -5,8 +5,8 @@
 //! ([`giant`]). Only *ordinary* tokens exist here: the text of a special token, such as `<|endoftext|>`, is plain text,
 //! because counting it as one token would let a prompt pass below its budget.
 //!
-//! Every function that may run long takes an `interrupt` callback, called at least once per 16 KB of input. The callback
-//! may unwind by panic; no state survives that could be left half done.
+//! Every function that may run long takes an `interrupt` callback, called about once per 16 KB of input. The callback may
+//! unwind by panic; no state survives that could be left half done.
 
 mod cache;
 mod chars;

@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use pgrx::prelude::*;
 use pgrx::spi::SpiClient;
 use pgrx::tupdesc::PgTupleDesc;
-use pgrx::{IntoDatum, JsonB, pg_sys};
+use pgrx::{IntoDatum, JsonB, composite_type, pg_sys};
 
 use crate::ledger::Failure;
 use crate::refusal::Refusal;
@@ -62,7 +62,7 @@ pub fn row<const N: usize>(type_name: &str, fields: [Option<pg_sys::Datum>; N]) 
 }
 
 #[pg_extern(sql = false)]
-fn _take_refusal() -> Option<Row> {
+fn _take_refusal() -> Option<composite_type!('static, "tokbudget.refusal")> {
     let refusal = REFUSAL.take()?;
     Some(row(
         "tokbudget.refusal",

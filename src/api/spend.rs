@@ -2,7 +2,7 @@
 
 use pgrx::datum::Interval;
 use pgrx::prelude::*;
-use pgrx::{AnyNumeric, IntoDatum, JsonB, Uuid, pg_sys};
+use pgrx::{AnyNumeric, IntoDatum, JsonB, Uuid, composite_type, pg_sys};
 use serde_json::{Value, json};
 
 use crate::api::outcome::{Row, in_spi, or_put_aside, row};
@@ -42,7 +42,7 @@ fn _reserve(
     idempotency_key: Option<&str>,
     ttl: Option<Interval>,
     attributes: Option<JsonB>,
-) -> Row {
+) -> composite_type!('static, "tokbudget.decision") {
     let decided = request_from_sql(
         account, model, input_tokens, prompt, messages, max_output_tokens, meters, also, idempotency_key, ttl, attributes,
     )
@@ -122,7 +122,7 @@ fn refused(refusal: Refusal) -> Row {
 }
 
 #[pg_extern(sql = false)]
-fn _commit(reservation: Option<Uuid>, usage: Option<JsonB>, attributes: Option<JsonB>) -> Option<Row> {
+fn _commit(reservation: Option<Uuid>, usage: Option<JsonB>, attributes: Option<JsonB>) -> Option<composite_type!('static, "tokbudget.commit_result")> {
     let committed = reservation.ok_or_else(|| missing("reservation")).and_then(|reservation| {
         let usage: Value = usage.ok_or_else(|| missing("usage"))?.0;
         let attributes = attributes.map_or_else(|| json!({}), |attributes| attributes.0);
@@ -157,7 +157,7 @@ fn _expire(batch_size: i32) -> Option<i32> {
 }
 
 #[pg_extern(sql = false)]
-fn _remaining(account: Option<&str>, also: Option<Vec<Option<String>>>) -> SetOfIterator<'static, Row> {
+fn _remaining(account: Option<&str>, also: Option<Vec<Option<String>>>) -> SetOfIterator<'static, composite_type!('static, "tokbudget.remaining")> {
     let budgets = account.ok_or_else(|| missing("account")).and_then(|account| {
         let also = paths("also", also)?;
         in_spi(|client| remaining::remaining(client, account, &also, clock::now()))

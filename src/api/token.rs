@@ -1,10 +1,10 @@
 //! Token counting.
 
 use pgrx::prelude::*;
-use pgrx::{Array, IntoDatum, JsonB};
+use pgrx::{Array, IntoDatum, JsonB, composite_type};
 use serde_json::json;
 
-use crate::api::outcome::{Row, or_put_aside, row};
+use crate::api::outcome::{or_put_aside, row};
 use crate::refusal::{Code, Refusal};
 use crate::tokenizer::{self, Encoding, TokenizerError, UnknownModel};
 
@@ -108,7 +108,7 @@ fn _fits(content: &str, model: &str, max_tokens: i32) -> Option<bool> {
 }
 
 #[pg_extern(sql = false)]
-fn _split(content: &str, model: &str, max_tokens: i32, overlap: i32) -> SetOfIterator<'static, Row> {
+fn _split(content: &str, model: &str, max_tokens: i32, overlap: i32) -> SetOfIterator<'static, composite_type!('static, "tokbudget.token_chunk")> {
     let chunks = or_put_aside(resolve(model).and_then(|encoding| {
         let (max_tokens, overlap) = (to_limit("max_tokens", max_tokens)?, to_limit("overlap", overlap)?);
         let chunks = tokenizer::split(content, encoding, max_tokens, overlap, &mut interrupt).map_err(refuse)?;

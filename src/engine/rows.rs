@@ -18,7 +18,7 @@ statement! {
     write open_windows(INT4OID, INT8ARRAYOID, TIMESTAMPTZARRAYOID) =
     "INSERT INTO tokbudget.balance (tenant_id, budget_id, window_start)
      SELECT $1, slot.budget_id, slot.window_start
-     FROM pg_catalog.unnest($2, $3) AS slot (budget_id, window_start)
+     FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3)) AS slot (budget_id, window_start)
      WHERE NOT EXISTS (
          SELECT FROM tokbudget.balance
          WHERE balance.tenant_id OPERATOR(pg_catalog.=) $1
@@ -34,7 +34,7 @@ statement! {
     write lock_balances(INT4OID, INT8ARRAYOID, TIMESTAMPTZARRAYOID) =
     "SELECT balance.budget_id, balance.window_start, balance.spent_units, balance.held_units
      FROM tokbudget.balance
-     JOIN pg_catalog.unnest($2, $3) AS slot (budget_id, window_start)
+     JOIN ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3)) AS slot (budget_id, window_start)
          ON balance.budget_id OPERATOR(pg_catalog.=) slot.budget_id
          AND balance.window_start OPERATOR(pg_catalog.=) slot.window_start
      WHERE balance.tenant_id OPERATOR(pg_catalog.=) $1
@@ -46,7 +46,7 @@ statement! {
     read read_balances(INT4OID, INT8ARRAYOID, TIMESTAMPTZARRAYOID) =
     "SELECT balance.budget_id, balance.window_start, balance.spent_units, balance.held_units
      FROM tokbudget.balance
-     JOIN pg_catalog.unnest($2, $3) AS slot (budget_id, window_start)
+     JOIN ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3)) AS slot (budget_id, window_start)
          ON balance.budget_id OPERATOR(pg_catalog.=) slot.budget_id
          AND balance.window_start OPERATOR(pg_catalog.=) slot.window_start
      WHERE balance.tenant_id OPERATOR(pg_catalog.=) $1"
@@ -69,7 +69,8 @@ statement! {
     "UPDATE tokbudget.balance
      SET spent_units = balance.spent_units OPERATOR(pg_catalog.+) slot.spent_units,
          held_units = balance.held_units OPERATOR(pg_catalog.+) slot.held_units
-     FROM pg_catalog.unnest($2, $3, $4, $5) AS slot (budget_id, window_start, spent_units, held_units)
+     FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4), pg_catalog.unnest($5))
+         AS slot (budget_id, window_start, spent_units, held_units)
      WHERE balance.tenant_id OPERATOR(pg_catalog.=) $1
          AND balance.budget_id OPERATOR(pg_catalog.=) slot.budget_id
          AND balance.window_start OPERATOR(pg_catalog.=) slot.window_start"

@@ -103,6 +103,8 @@ struct Request<'i> {
 
 impl Request<'_> {
     fn text(&mut self, text: &str) -> usize {
+        // There may be many short texts, none long enough for a call by itself.
+        (self.interrupt)();
         let counted = counter(self.encoding).count_up_to(text, usize::MAX, self.interrupt);
         counted.unwrap_or(usize::MAX)
     }

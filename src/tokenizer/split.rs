@@ -41,6 +41,7 @@ pub fn split(
     let mut start = 0;
     let mut covered = 0;
     while covered < text.len() {
+        interrupt();
         let mut end = start + counter.longest_prefix(&text[start..], max_tokens, interrupt);
         if end <= covered {
             // The overlap leaves no room for the next character.
