@@ -15,6 +15,8 @@ esac
 . "$here/lib.sh"
 
 cd "$TB_ROOT"
-# A script of an older version that is gone from the sources must be gone from the server too.
-rm -f "$TB_SHARE"/extension/tokbudget--*.sql
+marker=$(mktemp)
+trap 'rm -f "$marker"' EXIT
 cargo pgrx install "${profile[@]}" --pg-config "$PGRX_PG_CONFIG_PATH"
+# A script of an older version that is gone from the sources must be gone from the server too.
+find "$TB_SHARE/extension" -name 'tokbudget--*.sql' ! -newer "$marker" -delete

@@ -11,6 +11,9 @@ CREATE TABLE tokbudget.tenant (
     CONSTRAINT tenant_id_check CHECK (tenant_id OPERATOR(pg_catalog.>) 0)
 );
 COMMENT ON TABLE tokbudget.tenant IS 'root accounts by name; what a call looks up first';
+COMMENT ON COLUMN tokbudget.tenant.tenant_id IS 'number of the tenant, the head of every key';
+COMMENT ON COLUMN tokbudget.tenant.name IS 'name of the root account, the first name of every path below it';
+COMMENT ON COLUMN tokbudget.tenant.created_at IS 'when the root account was made';
 COMMENT ON COLUMN tokbudget.tenant.currency IS 'currency of every cost budget and every cost of the tenant, ISO 4217';
 
 CREATE TABLE tokbudget.account (
@@ -34,6 +37,13 @@ CREATE TABLE tokbudget.account (
     CONSTRAINT account_labels_check CHECK (pg_catalog.jsonb_typeof(labels) OPERATOR(pg_catalog.=) 'object')
 );
 COMMENT ON TABLE tokbudget.account IS 'tree of accounts: who can spend';
+COMMENT ON COLUMN tokbudget.account.tenant_id IS 'tenant whose tree the account is in';
+COMMENT ON COLUMN tokbudget.account.account_id IS 'id, unique within the tenant, ordered by time';
+COMMENT ON COLUMN tokbudget.account.parent_id IS 'account above it; NULL for the root';
+COMMENT ON COLUMN tokbudget.account.status_reason IS 'why it was frozen, thawed or closed';
+COMMENT ON COLUMN tokbudget.account.owner IS 'who answers for it';
+COMMENT ON COLUMN tokbudget.account.labels IS 'anything else about it, a JSON object';
+COMMENT ON COLUMN tokbudget.account.created_at IS 'when it was made';
 COMMENT ON COLUMN tokbudget.account.path IS 'names from the root down, joined by a slash';
 COMMENT ON COLUMN tokbudget.account.ancestor_ids IS 'account ids from the root down to the parent';
 COMMENT ON COLUMN tokbudget.account.kind IS 'organization, team, project, user, agent, workflow, session, task, service account or any other word';
@@ -45,8 +55,8 @@ CREATE FUNCTION tokbudget._new_id() RETURNS bigint
 COMMENT ON FUNCTION tokbudget._new_id() IS 'internal: time-ordered 63-bit id, unique within a tenant';
 
 CREATE FUNCTION tokbudget._account_chain(path text) RETURNS text[]
-    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', '_account_chain_wrapper';
-COMMENT ON FUNCTION tokbudget._account_chain(text) IS 'internal: the paths from the root down to path itself, NULL when path is malformed';
+    LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', '_account_chain_wrapper';
+COMMENT ON FUNCTION tokbudget._account_chain(text) IS 'internal: the paths from the root down to path itself, NULL when refused';
 
 CREATE FUNCTION @extschema@.tb_create_account(
     path text,
@@ -67,10 +77,6 @@ DECLARE
     parent_account tokbudget.account;
 BEGIN
     IF chain IS NULL THEN
-        IF tb_create_account.path IS NULL THEN
-            RAISE EXCEPTION USING ERRCODE = 'TB008', MESSAGE = 'invalid account path',
-                DETAIL = '{"path": null}', HINT = 'Give a path such as ''acme/search/bot-7''.';
-        END IF;
         PERFORM tokbudget._raise_refusal();
     END IF;
     IF tb_create_account.labels IS NULL OR jsonb_typeof(tb_create_account.labels) <> 'object' THEN
@@ -95,7 +101,8 @@ BEGIN
         -- ON CONFLICT makes two sessions that create the same parent wait for each other instead of failing.
         INSERT INTO tokbudget.account (tenant_id, account_id, path, parent_id, ancestor_ids)
         VALUES (root_id, tokbudget._new_id(), level_path, parent_account.account_id,
-                COALESCE(parent_account.ancestor_ids || parent_account.account_id, '{}'))
+                CASE WHEN parent_account.account_id IS NULL THEN '{}'
+                     ELSE parent_account.ancestor_ids || parent_account.account_id END)
         ON CONFLICT (tenant_id, path) DO NOTHING;
         SELECT account.* INTO STRICT parent_account
         FROM tokbudget.account WHERE account.tenant_id = root_id AND account.path = level_path;
@@ -134,6 +141,9 @@ CREATE FUNCTION tokbudget._set_account_status(account text, status text, reason 
 DECLARE
     chain text[] := tokbudget._account_chain(_set_account_status.account);
 BEGIN
+    IF chain IS NULL THEN
+        PERFORM tokbudget._raise_refusal();
+    END IF;
     IF reason IS NULL OR btrim(reason) = '' THEN
         RAISE EXCEPTION USING ERRCODE = 'TB008', MESSAGE = 'a reason is needed',
             DETAIL = jsonb_build_object('account', _set_account_status.account)::text,
@@ -161,7 +171,7 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION @extschema@.tb_freeze(text, text) IS
-    'refuses every new reservation of the account and of all below it until tb_thaw; open reservations may still settle. Raises TB002 for an unknown account, TB008 without a reason';
+    'refuses every new reservation of the account and of all below it until tb_thaw; open reservations may still settle. Raises TB002 for an unknown account, TB008 for a malformed path or without a reason';
 
 CREATE FUNCTION @extschema@.tb_thaw(account text, reason text) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -172,4 +182,4 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION @extschema@.tb_thaw(text, text) IS
-    'ends a freeze. Raises TB002 for an unknown account, TB008 without a reason';
+    'ends a freeze. Raises TB002 for an unknown account, TB008 for a malformed path or without a reason';

@@ -38,6 +38,13 @@ CREATE TABLE tokbudget.budget (
 );
 CREATE INDEX budget_tenant_id_account_id_idx ON tokbudget.budget (tenant_id, account_id);
 COMMENT ON TABLE tokbudget.budget IS 'limits: how much of a meter an account and all below it may use per window';
+COMMENT ON COLUMN tokbudget.budget.tenant_id IS 'tenant of the account';
+COMMENT ON COLUMN tokbudget.budget.budget_id IS 'id, unique within the tenant, ordered by time';
+COMMENT ON COLUMN tokbudget.budget.account_id IS 'account that it limits, with everything below';
+COMMENT ON COLUMN tokbudget.budget.status IS 'active, or closed and no longer checked';
+COMMENT ON COLUMN tokbudget.budget.valid_from IS 'first instant at which it is checked; NULL for always';
+COMMENT ON COLUMN tokbudget.budget.valid_until IS 'first instant at which it is no longer checked; NULL for never';
+COMMENT ON COLUMN tokbudget.budget.created_at IS 'when it was made';
 COMMENT ON COLUMN tokbudget.budget.meter IS 'tokens, input_tokens, output_tokens, cost, requests, tool_calls or any declared meter';
 COMMENT ON COLUMN tokbudget.budget.amount IS 'limit per window, in currency units for cost and in counts for every other meter';
 COMMENT ON COLUMN tokbudget.budget.every IS 'calendar window: minute, hour, day, week (from Monday), month, quarter, year; NULL for one window without end';
@@ -56,6 +63,8 @@ CREATE TABLE tokbudget.balance (
     CONSTRAINT balance_held_check CHECK (held_units OPERATOR(pg_catalog.>=) 0::bigint)
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE tokbudget.balance IS 'what is spent and held per budget and window; derived from entry and reservation, tb_verify() compares';
+COMMENT ON COLUMN tokbudget.balance.tenant_id IS 'tenant of the budget';
+COMMENT ON COLUMN tokbudget.balance.budget_id IS 'budget';
 COMMENT ON COLUMN tokbudget.balance.window_start IS 'start of the window; -infinity for a budget without windows';
 COMMENT ON COLUMN tokbudget.balance.spent_units IS 'sum of the ledger: nano-units for cost, counts otherwise';
 COMMENT ON COLUMN tokbudget.balance.held_units IS 'sum of the reservations in state held, expired or not: nano-units for cost, counts otherwise';
@@ -86,6 +95,9 @@ DECLARE
     found_account tokbudget.account;
     new_id bigint;
 BEGIN
+    IF chain IS NULL THEN
+        PERFORM tokbudget._raise_refusal();
+    END IF;
     IF tb_create_budget.meter IS NULL OR tb_create_budget.meter !~ '^[a-z][a-z0-9_]{0,62}$' THEN
         RAISE EXCEPTION USING ERRCODE = 'TB008', MESSAGE = 'invalid meter name',
             DETAIL = jsonb_build_object('meter', tb_create_budget.meter)::text,
@@ -153,13 +165,20 @@ CREATE TYPE tokbudget.remaining AS (
 COMMENT ON TYPE tokbudget.remaining IS
     'one budget as tb_remaining shows it: amounts in currency units for cost and in counts otherwise; held leaves out what has expired; remaining is negative after an overrun';
 
+COMMENT ON COLUMN tokbudget.remaining.budget IS 'id of the budget';
+COMMENT ON COLUMN tokbudget.remaining.account IS 'path of the account that it limits';
+COMMENT ON COLUMN tokbudget.remaining.meter IS 'what it limits';
+COMMENT ON COLUMN tokbudget.remaining.amount IS 'limit per window';
+COMMENT ON COLUMN tokbudget.remaining.spent IS 'used in the present window';
+COMMENT ON COLUMN tokbudget.remaining.held IS 'set aside for calls that have not settled nor expired';
+COMMENT ON COLUMN tokbudget.remaining.remaining IS 'amount less spent and held';
+COMMENT ON COLUMN tokbudget.remaining.window_start IS 'start of the present window; NULL where there is but one';
+COMMENT ON COLUMN tokbudget.remaining.resets_at IS 'end of the present window; NULL where there is but one';
+COMMENT ON COLUMN tokbudget.remaining.hard IS 'whether it refuses';
+
 CREATE FUNCTION tokbudget._remaining(account text, also text[]) RETURNS SETOF tokbudget.remaining
     LANGUAGE c STABLE PARALLEL UNSAFE AS 'MODULE_PATHNAME', '_remaining_wrapper';
 COMMENT ON FUNCTION tokbudget._remaining(text, text[]) IS 'internal: tb_remaining, no row and a refusal put aside when refused';
-
-CREATE FUNCTION tokbudget._is_refused() RETURNS boolean
-    LANGUAGE c VOLATILE PARALLEL SAFE AS 'MODULE_PATHNAME', '_is_refused_wrapper';
-COMMENT ON FUNCTION tokbudget._is_refused() IS 'internal: whether the last internal call of this session put a refusal aside';
 
 CREATE FUNCTION @extschema@.tb_remaining(account text, also text[] DEFAULT '{}') RETURNS SETOF tokbudget.remaining
     LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER

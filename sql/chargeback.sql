@@ -26,6 +26,16 @@ JOIN tokbudget.tenant ON tenant.tenant_id OPERATOR(pg_catalog.=) entry.tenant_id
 GROUP BY 1, 2, 3, 4, 5, 6, 7, entry.currency;
 COMMENT ON VIEW tokbudget.chargeback IS 'spend by month (UTC), account, cost center, provider, model and operation';
 COMMENT ON COLUMN tokbudget.chargeback.period IS 'first day of the calendar month, UTC, in which the entry was recorded';
+COMMENT ON COLUMN tokbudget.chargeback.tenant IS 'root account';
+COMMENT ON COLUMN tokbudget.chargeback.cost_center IS 'where the spend is charged';
+COMMENT ON COLUMN tokbudget.chargeback.provider IS 'who sold the tokens';
+COMMENT ON COLUMN tokbudget.chargeback.model IS 'model that was asked for';
+COMMENT ON COLUMN tokbudget.chargeback.operation IS 'chat, embeddings and the like, where the caller said so';
+COMMENT ON COLUMN tokbudget.chargeback.requests IS 'calls';
+COMMENT ON COLUMN tokbudget.chargeback.cache_read_input_tokens IS 'input tokens read from a cache';
+COMMENT ON COLUMN tokbudget.chargeback.cache_write_input_tokens IS 'input tokens written to a cache';
+COMMENT ON COLUMN tokbudget.chargeback.reasoning_output_tokens IS 'output tokens spent on reasoning';
+COMMENT ON COLUMN tokbudget.chargeback.currency IS 'currency of the cost, ISO 4217';
 COMMENT ON COLUMN tokbudget.chargeback.account IS 'account that spent; an account above it is not counted again';
 COMMENT ON COLUMN tokbudget.chargeback.input_tokens IS 'all input tokens, those read from or written to a cache included';
 COMMENT ON COLUMN tokbudget.chargeback.output_tokens IS 'all output tokens, reasoning included';

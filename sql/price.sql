@@ -44,6 +44,17 @@ CREATE TABLE tokbudget.price (
     )
 );
 COMMENT ON TABLE tokbudget.price IS 'price book: unit prices per 1,000,000 tokens, in currency units, from effective_at on';
+COMMENT ON COLUMN tokbudget.price.price_id IS 'id that entries name, derived from model, provider, currency, origin and effective_at';
+COMMENT ON COLUMN tokbudget.price.model IS 'name of the model';
+COMMENT ON COLUMN tokbudget.price.provider IS 'who sells it';
+COMMENT ON COLUMN tokbudget.price.currency IS 'currency of the prices, ISO 4217';
+COMMENT ON COLUMN tokbudget.price.effective_at IS 'first instant at which the prices hold, until the next of the same model';
+COMMENT ON COLUMN tokbudget.price.input_price IS 'price of input that was neither read from nor written to a cache';
+COMMENT ON COLUMN tokbudget.price.cache_read_price IS 'price of input read from a cache';
+COMMENT ON COLUMN tokbudget.price.cache_write_1h_price IS 'price of input written to a cache for an hour';
+COMMENT ON COLUMN tokbudget.price.output_price IS 'price of output; NULL for a model that has none';
+COMMENT ON COLUMN tokbudget.price.reasoning_price IS 'price of reasoning; NULL where it is billed as output';
+COMMENT ON COLUMN tokbudget.price.source_date IS 'when the source last confirmed the price';
 COMMENT ON COLUMN tokbudget.price.origin IS 'book for the prices that ship with the extension, user for those set here; user wins';
 COMMENT ON COLUMN tokbudget.price.max_input_tokens IS 'the price holds for requests of up to so many input tokens; a longer one is refused as unpriced';
 COMMENT ON COLUMN tokbudget.price.cache_write_price IS 'price of cache writes with the provider''s default lifetime (Anthropic: 5 minutes)';

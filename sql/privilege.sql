@@ -12,6 +12,7 @@ GRANT EXECUTE ON FUNCTION
     tokbudget._fits(text, text, integer),
     tokbudget._split(text, text, integer, integer),
     tokbudget._take_refusal(),
+    tokbudget._is_refused(),
     tokbudget._raise_refusal()
 TO PUBLIC;
 

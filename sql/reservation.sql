@@ -34,6 +34,23 @@ CREATE TABLE tokbudget.reservation (
 CREATE INDEX reservation_held_idx ON tokbudget.reservation (tenant_id, expires_at)
     WHERE state OPERATOR(pg_catalog.=) 'held';
 COMMENT ON TABLE tokbudget.reservation IS 'holds: what is set aside for a call until it is committed, released or expires';
+COMMENT ON COLUMN tokbudget.reservation.tenant_id IS 'tenant that wants to spend';
+COMMENT ON COLUMN tokbudget.reservation.reservation_id IS 'id, a UUIDv8 of time, tenant and random bits';
+COMMENT ON COLUMN tokbudget.reservation.account_id IS 'account that wants to spend';
+COMMENT ON COLUMN tokbudget.reservation.account_ids IS 'every account that the call draws on, those above included';
+COMMENT ON COLUMN tokbudget.reservation.budget_ids IS 'every budget that it counts against';
+COMMENT ON COLUMN tokbudget.reservation.window_starts IS 'window of each of budget_ids';
+COMMENT ON COLUMN tokbudget.reservation.model IS 'model that is asked for';
+COMMENT ON COLUMN tokbudget.reservation.input_tokens IS 'input tokens, counted or given';
+COMMENT ON COLUMN tokbudget.reservation.max_output_tokens IS 'most output tokens that the call may bring';
+COMMENT ON COLUMN tokbudget.reservation.cost_center IS 'where the spend will be charged';
+COMMENT ON COLUMN tokbudget.reservation.currency IS 'currency of the cost, ISO 4217';
+COMMENT ON COLUMN tokbudget.reservation.created_at IS 'when it was made; decides windows and price';
+COMMENT ON COLUMN tokbudget.reservation.expires_at IS 'from this instant it counts against nobody';
+COMMENT ON COLUMN tokbudget.reservation.settled_at IS 'when it was committed, released or swept';
+COMMENT ON COLUMN tokbudget.reservation.reason IS 'why it was released';
+COMMENT ON COLUMN tokbudget.reservation.attributes IS 'attributes of the call';
+COMMENT ON COLUMN tokbudget.reservation.actor IS 'database role of the session that made it';
 COMMENT ON COLUMN tokbudget.reservation.held_units IS 'what is held of each of budget_ids in each of window_starts: nano-units for cost, counts otherwise';
 COMMENT ON COLUMN tokbudget.reservation.held IS 'amount held per meter, cost in currency units';
 COMMENT ON COLUMN tokbudget.reservation.state IS 'held (also after its expiry, until swept), committed, released or expired';
@@ -49,6 +66,12 @@ CREATE TABLE tokbudget.idempotency (
     CONSTRAINT idempotency_pkey PRIMARY KEY (tenant_id, idempotency_key)
 );
 COMMENT ON TABLE tokbudget.idempotency IS 'idempotency keys of reservations: the payload they came with and the answer they got';
+
+COMMENT ON COLUMN tokbudget.idempotency.tenant_id IS 'tenant in which the key is unique';
+COMMENT ON COLUMN tokbudget.idempotency.idempotency_key IS 'key that the caller chose';
+COMMENT ON COLUMN tokbudget.idempotency.payload_hash IS 'SHA-256 of the arguments';
+COMMENT ON COLUMN tokbudget.idempotency.answer IS 'what the first call was told';
+COMMENT ON COLUMN tokbudget.idempotency.created_at IS 'when the key was first used';
 
 CREATE TYPE tokbudget.reservation_result AS (
     reservation uuid,

@@ -13,6 +13,10 @@ CREATE FUNCTION tokbudget._take_refusal() RETURNS tokbudget.refusal
     AS 'MODULE_PATHNAME', '_take_refusal_wrapper';
 COMMENT ON FUNCTION tokbudget._take_refusal() IS 'internal: the refusal that the last internal call of this session put aside, once';
 
+CREATE FUNCTION tokbudget._is_refused() RETURNS boolean
+    LANGUAGE c VOLATILE PARALLEL SAFE AS 'MODULE_PATHNAME', '_is_refused_wrapper';
+COMMENT ON FUNCTION tokbudget._is_refused() IS 'internal: whether the last internal call of this session put a refusal aside';
+
 CREATE FUNCTION tokbudget._raise_refusal() RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp

@@ -135,8 +135,8 @@ CREATE FUNCTION @extschema@.tb_split(content text, model text, max_tokens intege
     AS $$
 BEGIN
     RETURN QUERY SELECT * FROM tokbudget._split(content, model, max_tokens, overlap);
-    -- A text that is not empty has at least one chunk, so no row means a refusal.
-    IF NOT FOUND AND pg_catalog.octet_length(content) OPERATOR(pg_catalog.>) 0 THEN
+    -- No row may also mean that the text is empty.
+    IF NOT FOUND AND tokbudget._is_refused() THEN
         PERFORM tokbudget._raise_refusal();
     END IF;
 END;

@@ -19,7 +19,12 @@ pub fn now() -> Instant {
         Some(text) => {
             // SAFETY: timestamptz_in takes (cstring, oid, int4); the C string outlives the call and the result is by value.
             let datum = unsafe {
-                pg_sys::OidInputFunctionCall(pg_sys::F_TIMESTAMPTZ_IN.into(), text.as_ptr().cast_mut(), pg_sys::InvalidOid, -1)
+                pg_sys::OidInputFunctionCall(
+                    pg_sys::F_TIMESTAMPTZ_IN.into(),
+                    text.as_ptr().cast_mut(),
+                    pg_sys::InvalidOid,
+                    -1,
+                )
             };
             from_postgres(datum.value() as i64)
         }

@@ -47,11 +47,7 @@ impl PerMillion {
     /// # Errors
     /// [`PriceError::NegativePrice`] below zero.
     pub const fn from_pico(pico: i128) -> Result<Self, PriceError> {
-        if pico < 0 {
-            Err(PriceError::NegativePrice)
-        } else {
-            Ok(Self(pico))
-        }
+        if pico < 0 { Err(PriceError::NegativePrice) } else { Ok(Self(pico)) }
     }
 
     /// The price in pico-units per million.

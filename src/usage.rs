@@ -93,13 +93,7 @@ impl Usage {
     pub fn input_tokens(&self) -> Result<i64, UsageError> {
         sum(
             "input_tokens",
-            &[
-                self.uncached_input,
-                self.cache_read,
-                self.cache_write_tokens()?,
-                self.input_audio,
-                self.input_image,
-            ],
+            &[self.uncached_input, self.cache_read, self.cache_write_tokens()?, self.input_audio, self.input_image],
         )
     }
 
@@ -108,15 +102,7 @@ impl Usage {
     /// # Errors
     /// [`Reason::TooLarge`] if the sum leaves `i64`.
     pub fn output_tokens(&self) -> Result<i64, UsageError> {
-        sum(
-            "output_tokens",
-            &[
-                self.output_text,
-                self.reasoning,
-                self.output_audio,
-                self.output_image,
-            ],
-        )
+        sum("output_tokens", &[self.output_text, self.reasoning, self.output_audio, self.output_image])
     }
 
     /// Input and output tokens.
@@ -124,10 +110,7 @@ impl Usage {
     /// # Errors
     /// [`Reason::TooLarge`] if the sum leaves `i64`.
     pub fn total_tokens(&self) -> Result<i64, UsageError> {
-        sum(
-            "total_tokens",
-            &[self.input_tokens()?, self.output_tokens()?],
-        )
+        sum("total_tokens", &[self.input_tokens()?, self.output_tokens()?])
     }
 
     /// Tokens written to a prompt cache, whatever their time to live.
@@ -135,10 +118,7 @@ impl Usage {
     /// # Errors
     /// [`Reason::TooLarge`] if the sum leaves `i64`.
     pub fn cache_write_tokens(&self) -> Result<i64, UsageError> {
-        sum(
-            "cache_write_tokens",
-            &[self.cache_write, self.cache_write_5m, self.cache_write_1h],
-        )
+        sum("cache_write_tokens", &[self.cache_write, self.cache_write_5m, self.cache_write_1h])
     }
 
     fn flag(&mut self, flag: Flag) {
@@ -150,9 +130,7 @@ impl Usage {
     /// `total` without its `parts`; clamped at zero and flagged where the parts are more than the total.
     fn remainder(&mut self, total: i64, parts: &[i64], flag: Flag) -> i64 {
         // Wide, because the parts are each within i64 but their sum may not be.
-        let left = parts
-            .iter()
-            .fold(i128::from(total), |left, part| left - i128::from(*part));
+        let left = parts.iter().fold(i128::from(total), |left, part| left - i128::from(*part));
         match i64::try_from(left) {
             Ok(left) if left >= 0 => left,
             _ => {
@@ -165,8 +143,7 @@ impl Usage {
     /// Records the tier; one that is not known to cost the list price or less becomes a surcharge.
     fn set_service_tier(&mut self, tier: Option<&str>) {
         // Flex and batch cost less than the list price, scale is paid beforehand; the list price then errs upwards.
-        const LIST_PRICE_OR_LESS: [&str; 7] =
-            ["", "auto", "default", "standard", "flex", "batch", "scale"];
+        const LIST_PRICE_OR_LESS: [&str; 7] = ["", "auto", "default", "standard", "flex", "batch", "scale"];
         if let Some(tier) = tier {
             if !LIST_PRICE_OR_LESS.contains(&tier) {
                 self.surcharge("service_tier", tier);
@@ -213,10 +190,7 @@ impl<'a> Source<'a> {
 
     /// Whether the object at `key` has the non-null member `inner`.
     fn has_inner(&self, key: &str, inner: &str) -> bool {
-        self.usage
-            .get(key)
-            .and_then(|value| value.get(inner))
-            .is_some_and(|value| !value.is_null())
+        self.usage.get(key).and_then(|value| value.get(inner)).is_some_and(|value| !value.is_null())
     }
 
     fn response_text(&self, key: &str) -> Option<&'a str> {
@@ -238,21 +212,9 @@ struct Shape {
 /// Every recogniser asks for a mark of its own, so that at most one should say yes; two mean a mixture of dialects, in
 /// which the same name may count different things.
 const SHAPES: [Shape; 3] = [
-    Shape {
-        name: "openai chat",
-        recognise: openai_chat::recognise,
-        read: openai_chat::read,
-    },
-    Shape {
-        name: "openai responses",
-        recognise: openai_responses::recognise,
-        read: openai_responses::read,
-    },
-    Shape {
-        name: "anthropic messages",
-        recognise: anthropic::recognise,
-        read: anthropic::read,
-    },
+    Shape { name: "openai chat", recognise: openai_chat::recognise, read: openai_chat::read },
+    Shape { name: "openai responses", recognise: openai_responses::recognise, read: openai_responses::read },
+    Shape { name: "anthropic messages", recognise: anthropic::recognise, read: anthropic::read },
 ];
 
 /// Reads a usage object, or a whole response that has a `usage` member.
@@ -265,38 +227,20 @@ const SHAPES: [Shape; 3] = [
 /// count missing, a count that is not a number, negative, fractional or above `i64`.
 pub fn parse(value: &Value) -> Result<Usage, UsageError> {
     let Value::Object(outer) = value else {
-        return Err(UsageError::new(
-            "$",
-            Reason::NotAnObject(error::kind(value)),
-        ));
+        return Err(UsageError::new("$", Reason::NotAnObject(error::kind(value))));
     };
     let source = match outer.get("usage") {
-        Some(Value::Object(usage)) => Source {
-            usage,
-            response: Some(outer),
-            path: "$.usage",
-        },
+        Some(Value::Object(usage)) => Source { usage, response: Some(outer), path: "$.usage" },
         Some(other) => {
-            return Err(UsageError::new(
-                "$.usage",
-                Reason::NotAnObject(error::kind(other)),
-            ));
+            return Err(UsageError::new("$.usage", Reason::NotAnObject(error::kind(other))));
         }
-        None => Source {
-            usage: outer,
-            response: None,
-            path: "$",
-        },
+        None => Source { usage: outer, response: None, path: "$" },
     };
     let mut matching = SHAPES.iter().filter(|shape| (shape.recognise)(&source));
     match (matching.next(), matching.next()) {
-        (Some(first), Some(second)) => Err(UsageError::new(
-            source.path,
-            Reason::MixedShapes {
-                first: first.name,
-                second: second.name,
-            },
-        )),
+        (Some(first), Some(second)) => {
+            Err(UsageError::new(source.path, Reason::MixedShapes { first: first.name, second: second.name }))
+        }
         (Some(shape), None) => (shape.read)(&source),
         (None, _) if plain::recognise(&source) => plain::read(&source),
         (None, _) => Err(UsageError::new(source.path, Reason::UnknownShape)),

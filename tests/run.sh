@@ -12,6 +12,7 @@ suites=(
     regress-preload
     isolation
     isolation-preload
+    reference
 )
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)

@@ -13,8 +13,9 @@ fn _new_id() -> Option<i64> {
 }
 
 #[pg_extern(sql = false)]
-fn _account_chain(path: &str) -> Option<Vec<String>> {
-    or_put_aside(parse_path(path).map(|chain| chain.into_iter().map(str::to_string).collect()))
+fn _account_chain(path: Option<&str>) -> Option<Vec<String>> {
+    // The empty path stands for none: both are refused, and the reason says which path it was.
+    or_put_aside(parse_path(path.unwrap_or_default()).map(|chain| chain.into_iter().map(str::to_string).collect()))
 }
 
 #[pg_extern(sql = false)]

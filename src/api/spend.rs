@@ -44,7 +44,17 @@ fn _reserve(
     attributes: Option<JsonB>,
 ) -> composite_type!('static, "tokbudget.decision") {
     let decided = request_from_sql(
-        account, model, input_tokens, prompt, messages, max_output_tokens, meters, also, idempotency_key, ttl, attributes,
+        account,
+        model,
+        input_tokens,
+        prompt,
+        messages,
+        max_output_tokens,
+        meters,
+        also,
+        idempotency_key,
+        ttl,
+        attributes,
     )
     .and_then(|request| in_spi(|client| reserve::reserve(client, request, clock::now(), &mut interrupt)));
     match decided {
@@ -122,7 +132,11 @@ fn refused(refusal: Refusal) -> Row {
 }
 
 #[pg_extern(sql = false)]
-fn _commit(reservation: Option<Uuid>, usage: Option<JsonB>, attributes: Option<JsonB>) -> Option<composite_type!('static, "tokbudget.commit_result")> {
+fn _commit(
+    reservation: Option<Uuid>,
+    usage: Option<JsonB>,
+    attributes: Option<JsonB>,
+) -> Option<composite_type!('static, "tokbudget.commit_result")> {
     let committed = reservation.ok_or_else(|| missing("reservation")).and_then(|reservation| {
         let usage: Value = usage.ok_or_else(|| missing("usage"))?.0;
         let attributes = attributes.map_or_else(|| json!({}), |attributes| attributes.0);
@@ -146,9 +160,11 @@ fn _commit(reservation: Option<Uuid>, usage: Option<JsonB>, attributes: Option<J
 
 #[pg_extern(sql = false)]
 fn _release(reservation: Option<Uuid>, reason: Option<&str>) -> Option<bool> {
-    or_put_aside(reservation.ok_or_else(|| missing("reservation")).and_then(|reservation| {
-        in_spi(|client| release::release(client, reservation, reason, clock::now()))
-    }))
+    or_put_aside(
+        reservation
+            .ok_or_else(|| missing("reservation"))
+            .and_then(|reservation| in_spi(|client| release::release(client, reservation, reason, clock::now()))),
+    )
 }
 
 #[pg_extern(sql = false)]
@@ -157,7 +173,10 @@ fn _expire(batch_size: i32) -> Option<i32> {
 }
 
 #[pg_extern(sql = false)]
-fn _remaining(account: Option<&str>, also: Option<Vec<Option<String>>>) -> SetOfIterator<'static, composite_type!('static, "tokbudget.remaining")> {
+fn _remaining(
+    account: Option<&str>,
+    also: Option<Vec<Option<String>>>,
+) -> SetOfIterator<'static, composite_type!('static, "tokbudget.remaining")> {
     let budgets = account.ok_or_else(|| missing("account")).and_then(|account| {
         let also = paths("also", also)?;
         in_spi(|client| remaining::remaining(client, account, &also, clock::now()))

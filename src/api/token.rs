@@ -22,7 +22,9 @@ fn refuse(error: TokenizerError) -> Refusal {
         TokenizerError::InvalidMessages { .. } => {
             Refusal::invalid_argument("messages", error, "Pass the messages and tools of a chat request.")
         }
-        TokenizerError::InvalidArgument(_) => Refusal::invalid_argument("limit", error, "Correct the number of tokens."),
+        TokenizerError::InvalidArgument(_) => {
+            Refusal::invalid_argument("limit", error, "Correct the number of tokens.")
+        }
     }
 }
 
@@ -57,9 +59,10 @@ fn to_limit(name: &str, limit: i32) -> Result<usize, Refusal> {
 
 #[pg_extern(sql = false)]
 fn _count_tokens(content: &str, model: &str) -> Option<i32> {
-    or_put_aside(resolve(model).and_then(|encoding| {
-        to_integer(tokenizer::count(content, encoding, &mut interrupt).map_err(refuse)?)
-    }))
+    or_put_aside(
+        resolve(model)
+            .and_then(|encoding| to_integer(tokenizer::count(content, encoding, &mut interrupt).map_err(refuse)?)),
+    )
 }
 
 #[pg_extern(sql = false)]
@@ -85,7 +88,11 @@ fn _encode(content: &str, model: &str) -> Option<Vec<i32>> {
 fn _decode(tokens: Array<'_, i32>, model: &str) -> Option<String> {
     or_put_aside(resolve(model).and_then(|encoding| {
         let ids = tokens.iter().map(|token| token.map(i64::from)).collect::<Option<Vec<i64>>>().ok_or_else(|| {
-            Refusal::invalid_argument("tokens", "a token id is null", "Decode what tb_encode() returned for the same model.")
+            Refusal::invalid_argument(
+                "tokens",
+                "a token id is null",
+                "Decode what tb_encode() returned for the same model.",
+            )
         })?;
         tokenizer::decode(&ids, encoding).map_err(refuse)
     }))
@@ -108,7 +115,12 @@ fn _fits(content: &str, model: &str, max_tokens: i32) -> Option<bool> {
 }
 
 #[pg_extern(sql = false)]
-fn _split(content: &str, model: &str, max_tokens: i32, overlap: i32) -> SetOfIterator<'static, composite_type!('static, "tokbudget.token_chunk")> {
+fn _split(
+    content: &str,
+    model: &str,
+    max_tokens: i32,
+    overlap: i32,
+) -> SetOfIterator<'static, composite_type!('static, "tokbudget.token_chunk")> {
     let chunks = or_put_aside(resolve(model).and_then(|encoding| {
         let (max_tokens, overlap) = (to_limit("max_tokens", max_tokens)?, to_limit("overlap", overlap)?);
         let chunks = tokenizer::split(content, encoding, max_tokens, overlap, &mut interrupt).map_err(refuse)?;

@@ -84,7 +84,8 @@ pub fn instant_to_json(instant: Instant) -> Value {
 pub fn refusal(claims: &[Claim], balances: &[Balance]) -> Option<Refusal> {
     let mut violated: Vec<(&Claim, Balance)> =
         claims.iter().zip(balances.iter().copied()).filter(|(claim, balance)| !claim.fits(*balance)).collect();
-    violated.sort_by(|(claim, balance), (other, other_balance)| claim.compare_tightness(*balance, other, *other_balance));
+    violated
+        .sort_by(|(claim, balance), (other, other_balance)| claim.compare_tightness(*balance, other, *other_balance));
     let (tightest, balance) = violated.first()?;
     let mut detail = tightest.describe(*balance);
     if violated.len() > 1 {
@@ -146,7 +147,11 @@ mod tests {
 
     #[test]
     fn a_refusal_names_the_tightest_budget_and_all_that_lack_room() {
-        let claims = [claim(1, "tokens", 100, true, 50), claim(2, "cost", 2_000_000_000, true, 1_000_000_000), claim(3, "requests", 5, true, 1)];
+        let claims = [
+            claim(1, "tokens", 100, true, 50),
+            claim(2, "cost", 2_000_000_000, true, 1_000_000_000),
+            claim(3, "requests", 5, true, 1),
+        ];
         let balances = [balance(60, 0), balance(1_900_000_000, 0), balance(0, 0)];
         let refusal = refusal(&claims, &balances).unwrap();
         assert_eq!(refusal.reason, "budget exceeded: cost of account \"acme/2\"");
@@ -158,7 +163,8 @@ mod tests {
 
     #[test]
     fn what_remains_is_told_at_the_tightest_hard_budget() {
-        let claims = [claim(1, "tokens", 100, true, 0), claim(2, "tokens", 50, true, 0), claim(3, "tokens", 1, false, 0)];
+        let claims =
+            [claim(1, "tokens", 100, true, 0), claim(2, "tokens", 50, true, 0), claim(3, "tokens", 1, false, 0)];
         let amounts = remaining(&claims, &[balance(0, 10), balance(0, 10), balance(0, 10)]);
         assert_eq!(amounts, meter::Amounts::from([("tokens".to_string(), 40)]));
     }

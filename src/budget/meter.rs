@@ -93,7 +93,9 @@ mod tests {
     #[test]
     fn given_meters_are_whole_and_not_negative() {
         assert_eq!(parse(&json!({"tool_calls": 3, "pages": 0})).unwrap().get("tool_calls"), Some(&3));
-        for bad in [json!({"tool_calls": -1}), json!({"tool_calls": 1.5}), json!({"tool_calls": "1"}), json!({"pages": 1e30})] {
+        for bad in
+            [json!({"tool_calls": -1}), json!({"tool_calls": 1.5}), json!({"tool_calls": "1"}), json!({"pages": 1e30})]
+        {
             assert!(matches!(parse(&bad), Err(MeterError::BadAmount(_))), "{bad}");
         }
         assert!(matches!(parse(&json!({"Tool": 1})), Err(MeterError::BadName(_))));

@@ -47,7 +47,9 @@ impl Attribution {
     /// Everything that has no column.
     pub fn labels(&self) -> Value {
         let known = |key: &str| COLUMNS.contains(&key) || CALL.contains(&key);
-        Value::Object(self.attributes.iter().filter(|(key, _)| !known(key)).map(|(k, v)| (k.clone(), v.clone())).collect())
+        Value::Object(
+            self.attributes.iter().filter(|(key, _)| !known(key)).map(|(k, v)| (k.clone(), v.clone())).collect(),
+        )
     }
 
     pub fn to_json(&self) -> Value {

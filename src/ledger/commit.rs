@@ -108,7 +108,8 @@ impl Reservation {
             budget_ids: required(&row, 3)?,
             window_starts: instants(&row, 4)?,
             held_units: required(&row, 5)?,
-            held: meter::amounts_from_json(&held.0).ok_or(Failure::Internal("a reservation holds unreadable amounts"))?,
+            held: meter::amounts_from_json(&held.0)
+                .ok_or(Failure::Internal("a reservation holds unreadable amounts"))?,
             model: optional(&row, 7)?,
             cost_center: optional(&row, 8)?,
             currency: required(&row, 9)?,
@@ -178,8 +179,12 @@ impl Receipt {
     }
 
     fn from_json(value: &Value) -> Option<Receipt> {
-        let bytes: Vec<u8> =
-            value.get("entry")?.as_array()?.iter().map(|byte| u8::try_from(byte.as_u64()?).ok()).collect::<Option<_>>()?;
+        let bytes: Vec<u8> = value
+            .get("entry")?
+            .as_array()?
+            .iter()
+            .map(|byte| u8::try_from(byte.as_u64()?).ok())
+            .collect::<Option<_>>()?;
         Some(Receipt {
             entry: Uuid::from_bytes(bytes.try_into().ok()?),
             cost_nanos: value.get("cost_nanos")?.as_i64(),
@@ -285,8 +290,15 @@ fn read_usage(client: &mut SpiClient<'_>, reservation: &Reservation, mut usage: 
     if !usage.unknown_fields.is_empty() {
         flags.push("unknown_fields".into());
     }
-    let mut used = Used { amounts: Amounts::new(), meters: Amounts::new(), cost_nanos: None, price_id: None,
-        provider: usage.provider.map(str::to_string), flags, usage };
+    let mut used = Used {
+        amounts: Amounts::new(),
+        meters: Amounts::new(),
+        cost_nanos: None,
+        price_id: None,
+        provider: usage.provider.map(str::to_string),
+        flags,
+        usage,
+    };
     match &reservation.model {
         Some(model) => {
             let listed = price_book::find(client, model, &reservation.currency, reservation.created_at)?;

@@ -67,7 +67,12 @@ fn expire_tenant(client: &mut SpiClient<'_>, tenant_id: i32, left: i64, now: Ins
     }
     let settlements: Vec<Settlement> = held
         .into_iter()
-        .map(|((budget_id, window_start), held_units)| Settlement { budget_id, window_start, held_units, spent_units: 0 })
+        .map(|((budget_id, window_start), held_units)| Settlement {
+            budget_id,
+            window_start,
+            held_units,
+            spent_units: 0,
+        })
         .collect();
     Rows::new(client).settle(tenant_id, &settlements)?;
     let expired = i32::try_from(reservation_ids.len()).unwrap_or(i32::MAX);

@@ -18,8 +18,7 @@ pub fn remaining(
 ) -> Result<Vec<(Claim, Balance)>, Failure> {
     let chain = Chain::find(client, account, also)?;
     let claims = chain.claims(client, now)?;
-    let slots: Vec<(i64, Instant)> =
-        claims.iter().map(|claim| (claim.budget.budget_id, claim.window.start)).collect();
+    let slots: Vec<(i64, Instant)> = claims.iter().map(|claim| (claim.budget.budget_id, claim.window.start)).collect();
     let balances = if slots.is_empty() { Vec::new() } else { Rows::new(client).read(chain.tenant_id, &slots, now)? };
     let mut budgets: Vec<(Claim, Balance)> = claims.into_iter().zip(balances).collect();
     budgets.sort_by(|(claim, balance), (other, other_balance)| {

@@ -102,7 +102,8 @@ pub fn reserve(
     };
     let payload_hash = hash_payload(&request);
     if let Some(answer) = idempotency::claim(client, chain.tenant_id, key, &payload_hash, now)? {
-        return Hold::from_answer(&answer).ok_or(Failure::Internal("the answer kept for an idempotency key is unreadable"));
+        return Hold::from_answer(&answer)
+            .ok_or(Failure::Internal("the answer kept for an idempotency key is unreadable"));
     }
     match decide(client, &request, arguments, &chain, now, interrupt) {
         Ok(hold) => {
@@ -135,13 +136,18 @@ impl Arguments {
                 "Give the prompt, the messages, or the number of input tokens.",
             ));
         }
-        for (name, tokens) in [("input_tokens", request.input_tokens), ("max_output_tokens", request.max_output_tokens)] {
+        for (name, tokens) in [("input_tokens", request.input_tokens), ("max_output_tokens", request.max_output_tokens)]
+        {
             if tokens.is_some_and(|tokens| tokens < 0) {
                 return Err(Refusal::invalid_argument(name, "a count is not negative", "Pass a count of tokens."));
             }
         }
         if request.model.is_some_and(|model| model.trim().is_empty()) {
-            return Err(Refusal::invalid_argument("model", "the name is empty", "Pass the name that the provider uses."));
+            return Err(Refusal::invalid_argument(
+                "model",
+                "the name is empty",
+                "Pass the name that the provider uses.",
+            ));
         }
         if request.model.is_none() && (request.prompt.is_some() || request.messages.is_some()) {
             return Err(Refusal::invalid_argument("model", "counting text needs a model", "Name the model."));
@@ -154,7 +160,11 @@ impl Arguments {
             ));
         }
         if !(TTL_US_MIN..=TTL_US_MAX).contains(&request.ttl_us) {
-            return Err(Refusal::invalid_argument("ttl", "out of range", "A hold lives from one second to seven days."));
+            return Err(Refusal::invalid_argument(
+                "ttl",
+                "out of range",
+                "A hold lives from one second to seven days.",
+            ));
         }
         if let Some(key) = request.idempotency_key {
             idempotency::check_key(key)?;
@@ -307,7 +317,8 @@ fn count_input(request: &Request<'_>, model: &str, interrupt: &mut dyn FnMut()) 
             .and_then(|encoding| tokenizer::count(prompt, encoding, interrupt)),
         (None, None) => Ok(0),
     };
-    let tokens = counted.map_err(|error| Refusal::invalid_argument("input", error, "Correct the prompt or the messages."))?;
+    let tokens =
+        counted.map_err(|error| Refusal::invalid_argument("input", error, "Correct the prompt or the messages."))?;
     i64::try_from(tokens).map_err(|_| Refusal::invalid_argument("input", "too many tokens", "Send less text."))
 }
 

@@ -24,18 +24,8 @@ pub struct Candidate {
 
 /// Prefixes that name who serves a model. A resale is never looked up under its maker: clouds and routers set prices of
 /// their own, and on some of them the rest of the name is a deployment that a customer named freely.
-const PROVIDERS: [&str; 10] = [
-    "openai",
-    "anthropic",
-    "azure",
-    "azure_ai",
-    "bedrock",
-    "vertex_ai",
-    "gemini",
-    "openrouter",
-    "mistral",
-    "cohere",
-];
+const PROVIDERS: [&str; 10] =
+    ["openai", "anthropic", "azure", "azure_ai", "bedrock", "vertex_ai", "gemini", "openrouter", "mistral", "cohere"];
 
 /// The names to look up for a model, best first; empty for an empty name.
 ///
@@ -53,15 +43,8 @@ pub fn candidates(model: &str) -> Vec<Candidate> {
         return found;
     }
     let mut add = |provider, name: String, resolution| {
-        let candidate = Candidate {
-            provider,
-            name,
-            resolution,
-        };
-        if !found
-            .iter()
-            .any(|known: &Candidate| known.provider == provider && known.name == candidate.name)
-        {
+        let candidate = Candidate { provider, name, resolution };
+        if !found.iter().any(|known: &Candidate| known.provider == provider && known.name == candidate.name) {
             found.push(candidate);
         }
     };
@@ -71,8 +54,7 @@ pub fn candidates(model: &str) -> Vec<Candidate> {
         add(Some(provider), rest.to_owned(), Resolution::Provider);
     }
     // With a prefix, only its provider may match a shortened name.
-    let (provider, name) =
-        prefixed.map_or((None, model), |(provider, rest)| (Some(provider), rest));
+    let (provider, name) = prefixed.map_or((None, model), |(provider, rest)| (Some(provider), rest));
     let base = fine_tuned_base(name).unwrap_or(name);
     if base.len() < name.len() {
         add(provider, base.to_owned(), Resolution::Undated);
@@ -106,11 +88,7 @@ fn fine_tuned_base(name: &str) -> Option<&str> {
 fn undated(name: &str) -> Option<&str> {
     let stem = name
         .strip_suffix("-latest")
-        .or_else(|| {
-            name.rsplit_once(['-', '@'])
-                .filter(|(_, date)| is_compact_date(date))
-                .map(|(stem, _)| stem)
-        })
+        .or_else(|| name.rsplit_once(['-', '@']).filter(|(_, date)| is_compact_date(date)).map(|(stem, _)| stem))
         .or_else(|| strip_dashed_date(name))?;
     (!stem.is_empty() && !stem.ends_with(':')).then_some(stem)
 }
@@ -118,19 +96,13 @@ fn undated(name: &str) -> Option<&str> {
 /// The name before `-YYYY-MM-DD`.
 fn strip_dashed_date(name: &str) -> Option<&str> {
     let (stem, date) = name.split_at_checked(name.len().checked_sub("-2024-08-06".len())?)?;
-    let [year, month, day] = date
-        .strip_prefix('-')?
-        .split('-')
-        .collect::<Vec<_>>()
-        .try_into()
-        .ok()?;
+    let [year, month, day] = date.strip_prefix('-')?.split('-').collect::<Vec<_>>().try_into().ok()?;
     is_date(year, month, day).then_some(stem)
 }
 
 /// Whether the text is `YYYYMMDD`.
 fn is_compact_date(text: &str) -> bool {
-    let (Some(year), Some(month), Some(day)) = (text.get(..4), text.get(4..6), text.get(6..))
-    else {
+    let (Some(year), Some(month), Some(day)) = (text.get(..4), text.get(4..6), text.get(6..)) else {
         return false;
     };
     is_date(year, month, day)
@@ -139,11 +111,7 @@ fn is_compact_date(text: &str) -> bool {
 /// Whether the parts are digits that look like a day since 2000; other digits at the end are part of the name.
 fn is_date(year: &str, month: &str, day: &str) -> bool {
     let number = |text: &str, width: usize| {
-        (text.len() == width && text.bytes().all(|byte| byte.is_ascii_digit()))
-            .then(|| text.parse::<u32>().ok())?
+        (text.len() == width && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse::<u32>().ok())?
     };
-    matches!(
-        (number(year, 4), number(month, 2), number(day, 2)),
-        (Some(2000..=2099), Some(1..=12), Some(1..=31))
-    )
+    matches!((number(year, 4), number(month, 2), number(day, 2)), (Some(2000..=2099), Some(1..=12), Some(1..=31)))
 }

@@ -21,10 +21,7 @@ impl Price {
     fn check_threshold(&self, input_tokens: i64) -> Result<(), PriceError> {
         match self.max_input_tokens {
             Some(max_input_tokens) if input_tokens > max_input_tokens => {
-                Err(PriceError::AboveThreshold {
-                    input_tokens,
-                    max_input_tokens,
-                })
+                Err(PriceError::AboveThreshold { input_tokens, max_input_tokens })
             }
             _ => Ok(()),
         }
@@ -46,14 +43,8 @@ pub fn cost_nanos(usage: &Usage, price: &Price) -> Result<i64, PriceError> {
         let cost = bucket_cost(bucket, count, unit)?;
         exact = exact.checked_add(cost).ok_or(PriceError::Overflow)?;
     }
-    if let Some(surcharge) = usage
-        .surcharges
-        .iter()
-        .find(|surcharge| !price.covers.contains(surcharge))
-    {
-        return Err(PriceError::Surcharge {
-            surcharge: surcharge.clone(),
-        });
+    if let Some(surcharge) = usage.surcharges.iter().find(|surcharge| !price.covers.contains(surcharge)) {
+        return Err(PriceError::Surcharge { surcharge: surcharge.clone() });
     }
     price.check_threshold(usage.input_tokens()?)?;
     half_even(exact)
@@ -65,17 +56,8 @@ pub fn cost_nanos(usage: &Usage, price: &Price) -> Result<i64, PriceError> {
 ///
 /// # Errors
 /// As [`cost_nanos`].
-pub fn hold_nanos(
-    input_tokens: i64,
-    max_output_tokens: i64,
-    price: &Price,
-) -> Result<i64, PriceError> {
-    hold_nanos_with(
-        input_tokens,
-        max_output_tokens,
-        price,
-        CacheWrites::Standard,
-    )
+pub fn hold_nanos(input_tokens: i64, max_output_tokens: i64, price: &Price) -> Result<i64, PriceError> {
+    hold_nanos_with(input_tokens, max_output_tokens, price, CacheWrites::Standard)
 }
 
 /// As [`hold_nanos`], for the given kinds of cache write.
@@ -91,24 +73,13 @@ pub fn hold_nanos_with(
     price.check_threshold(input_tokens)?;
     let mut input = dearest(
         price.input,
-        &[
-            price.cache_read,
-            price.cache_write,
-            price.cache_write_5m,
-            price.input_audio,
-            price.input_image,
-        ],
+        &[price.cache_read, price.cache_write, price.cache_write_5m, price.input_audio, price.input_image],
     );
     if cache_writes == CacheWrites::OneHour && input_tokens > 0 {
-        let one_hour = price.cache_write_1h.ok_or(PriceError::Unpriced {
-            bucket: "cache_write_1h",
-        })?;
+        let one_hour = price.cache_write_1h.ok_or(PriceError::Unpriced { bucket: "cache_write_1h" })?;
         input = dearest(input, &[Some(one_hour)]);
     }
-    let output = dearest(
-        price.output,
-        &[price.reasoning, price.output_audio, price.output_image],
-    );
+    let output = dearest(price.output, &[price.reasoning, price.output_audio, price.output_image]);
     let input = bucket_cost("input", input_tokens, input)?;
     let output = bucket_cost("output", max_output_tokens, output)?;
     round_up(input.checked_add(output).ok_or(PriceError::Overflow)?)
@@ -140,43 +111,25 @@ fn buckets(usage: &Usage, price: &Price) -> [(&'static str, i64, Option<PerMilli
         ("uncached_input", *uncached_input, price.input),
         ("cache_read", *cache_read, price.cache_read.or(price.input)),
         ("cache_write", *cache_write, price.cache_write),
-        (
-            "cache_write_5m",
-            *cache_write_5m,
-            price.cache_write_5m.or(price.cache_write),
-        ),
+        ("cache_write_5m", *cache_write_5m, price.cache_write_5m.or(price.cache_write)),
         ("cache_write_1h", *cache_write_1h, price.cache_write_1h),
         ("input_audio", *input_audio, price.input_audio),
-        (
-            "input_image",
-            *input_image,
-            price.input_image.or(price.input),
-        ),
+        ("input_image", *input_image, price.input_image.or(price.input)),
         ("output_text", *output_text, price.output),
         ("reasoning", *reasoning, price.reasoning.or(price.output)),
         ("output_audio", *output_audio, price.output_audio),
         ("output_image", *output_image, price.output_image),
-        (
-            "web_search_requests",
-            *web_search_requests,
-            price.web_search,
-        ),
+        ("web_search_requests", *web_search_requests, price.web_search),
     ]
 }
 
-fn bucket_cost(
-    bucket: &'static str,
-    count: i64,
-    unit: Option<PerMillion>,
-) -> Result<i128, PriceError> {
+fn bucket_cost(bucket: &'static str, count: i64, unit: Option<PerMillion>) -> Result<i128, PriceError> {
     match count {
         0 => Ok(0),
         ..0 => Err(PriceError::NegativeCount { bucket }),
         _ => {
             let unit = unit.ok_or(PriceError::Unpriced { bucket })?;
-            unit.pico()
-                .checked_mul(i128::from(count))
-                .ok_or(PriceError::Overflow)
+            unit.pico().checked_mul(i128::from(count)).ok_or(PriceError::Overflow)
         }
     }
 }

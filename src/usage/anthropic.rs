@@ -18,14 +18,11 @@ const MARKS: [&str; 7] = [
 ];
 
 pub(super) fn recognise(source: &Source<'_>) -> bool {
-    let own_counts =
-        source.usage.contains_key("input_tokens") || source.usage.contains_key("output_tokens");
+    let own_counts = source.usage.contains_key("input_tokens") || source.usage.contains_key("output_tokens");
     if !own_counts {
         // Gateways put these names, mostly as zeros, beside OpenAI's. A zero is harmless there; anything else makes the
         // object a mixture, because nothing says whether OpenAI's counts contain it.
-        return ["cache_creation_input_tokens", "cache_read_input_tokens"]
-            .iter()
-            .any(|mark| source.is_nonzero(mark));
+        return ["cache_creation_input_tokens", "cache_read_input_tokens"].iter().any(|mark| source.is_nonzero(mark));
     }
     // Present but null is a mark too: the API sends nulls for what did not happen.
     MARKS.iter().any(|mark| source.usage.contains_key(*mark))
@@ -34,10 +31,7 @@ pub(super) fn recognise(source: &Source<'_>) -> bool {
 }
 
 pub(super) fn read(source: &Source<'_>) -> Result<Usage, UsageError> {
-    let mut usage = Usage {
-        provider: Some("anthropic"),
-        ..Usage::default()
-    };
+    let mut usage = Usage { provider: Some("anthropic"), ..Usage::default() };
     let mut fields = source.fields();
     let counts = Counts::read(&mut fields, &mut usage)?;
     counts.add_to(&mut usage)?;
@@ -57,10 +51,7 @@ pub(super) fn read(source: &Source<'_>) -> Result<Usage, UsageError> {
         usage.surcharge("speed", speed);
     }
     // Models without a choice of place answer `not_available`; any other place than `global` has a price of its own.
-    if let Some(geo) = fields
-        .text("inference_geo")
-        .filter(|geo| !matches!(*geo, "global" | "not_available"))
-    {
+    if let Some(geo) = fields.text("inference_geo").filter(|geo| !matches!(*geo, "global" | "not_available")) {
         usage.surcharge("inference_geo", geo);
     }
     fields.finish(&mut usage.unknown_fields);

@@ -49,12 +49,8 @@ pub fn parse_decimal(text: &str, scale: u32) -> Result<i128, DecimalError> {
     };
     // The place of the last digit that counts, in units of 10^-scale: >= 0 means a whole number of units.
     let fraction_len = i64::try_from(fraction.len()).map_err(|_| DecimalError::Overflow)?;
-    let dropped = i64::try_from(whole.len() + fraction.len() - 1 - last)
-        .map_err(|_| DecimalError::Overflow)?;
-    let place = exponent
-        .saturating_sub(fraction_len)
-        .saturating_add(dropped)
-        .saturating_add(i64::from(scale));
+    let dropped = i64::try_from(whole.len() + fraction.len() - 1 - last).map_err(|_| DecimalError::Overflow)?;
+    let place = exponent.saturating_sub(fraction_len).saturating_add(dropped).saturating_add(i64::from(scale));
     if place < 0 {
         return Err(DecimalError::TooPrecise { scale });
     }
@@ -67,10 +63,8 @@ pub fn parse_decimal(text: &str, scale: u32) -> Result<i128, DecimalError> {
             .and_then(|value| value.checked_add(sign * i128::from(digit - b'0')))
             .ok_or(DecimalError::Overflow)?;
     }
-    let factor = u32::try_from(place)
-        .ok()
-        .and_then(|place| 10_i128.checked_pow(place))
-        .ok_or(DecimalError::Overflow)?;
+    let factor =
+        u32::try_from(place).ok().and_then(|place| 10_i128.checked_pow(place)).ok_or(DecimalError::Overflow)?;
     value.checked_mul(factor).ok_or(DecimalError::Overflow)
 }
 
@@ -81,11 +75,7 @@ pub fn format_decimal(value: i128, scale: u32) -> String {
     let digits = format!("{:0>1$}", value.unsigned_abs(), width + 1);
     let (whole, fraction) = digits.split_at(digits.len() - width);
     let fraction = fraction.trim_end_matches('0');
-    if fraction.is_empty() {
-        format!("{sign}{whole}")
-    } else {
-        format!("{sign}{whole}.{fraction}")
-    }
+    if fraction.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") }
 }
 
 fn digits(text: &str) -> Result<&str, DecimalError> {
@@ -105,10 +95,7 @@ fn parse_exponent(text: &str) -> Result<i64, DecimalError> {
     };
     let size = digits(unsigned.ok_or(DecimalError::Syntax)?)?
         .bytes()
-        .fold(0_i64, |size, digit| {
-            size.saturating_mul(10)
-                .saturating_add(i64::from(digit - b'0'))
-        });
+        .fold(0_i64, |size, digit| size.saturating_mul(10).saturating_add(i64::from(digit - b'0')));
     Ok(if negative { -size } else { size })
 }
 
@@ -119,9 +106,6 @@ trait LastNonzero {
 
 impl<I: Iterator<Item = u8>> LastNonzero for I {
     fn rposition_nonzero(self) -> Option<usize> {
-        self.enumerate()
-            .filter(|(_, byte)| *byte != b'0')
-            .last()
-            .map(|(index, _)| index)
+        self.enumerate().filter(|(_, byte)| *byte != b'0').last().map(|(index, _)| index)
     }
 }

@@ -53,10 +53,7 @@ pub enum Reason {
 
 impl UsageError {
     pub(super) fn new(path: impl Into<String>, reason: Reason) -> Self {
-        Self {
-            path: path.into(),
-            reason,
-        }
+        Self { path: path.into(), reason }
     }
 }
 

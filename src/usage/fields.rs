@@ -16,11 +16,7 @@ pub(super) struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     pub(super) const fn new(map: &'a Map<String, Value>, path: String) -> Self {
-        Self {
-            map,
-            path,
-            seen: Vec::new(),
-        }
+        Self { map, path, seen: Vec::new() }
     }
 
     fn get(&mut self, key: &'static str) -> Option<&'a Value> {
@@ -50,8 +46,7 @@ impl<'a> Fields<'a> {
 
     /// A count that must be there.
     pub(super) fn required(&mut self, key: &'static str) -> Result<i64, UsageError> {
-        self.optional(key)?
-            .ok_or_else(|| UsageError::new(self.path_of(key), Reason::Missing))
+        self.optional(key)?.ok_or_else(|| UsageError::new(self.path_of(key), Reason::Missing))
     }
 
     /// A text member; anything else is no tier, place or type that could be recognised.
@@ -97,11 +92,7 @@ impl<'a> Fields<'a> {
 
     /// Reports the numeric, non-zero members that were not read.
     pub(super) fn finish(self, unknown: &mut Vec<String>) {
-        for (key, value) in self
-            .map
-            .iter()
-            .filter(|(key, _)| !self.seen.contains(&key.as_str()))
-        {
+        for (key, value) in self.map.iter().filter(|(key, _)| !self.seen.contains(&key.as_str())) {
             report(&self.path_of(key), value, unknown);
         }
     }
@@ -118,14 +109,9 @@ fn report(path: &str, value: &Value, unknown: &mut Vec<String>) {
     }
     match value {
         Value::Number(number) if !is_zero(number) => unknown.push(path.to_owned()),
-        Value::Object(map) => map
-            .iter()
-            .for_each(|(key, value)| report(&format!("{path}.{key}"), value, unknown)),
+        Value::Object(map) => map.iter().for_each(|(key, value)| report(&format!("{path}.{key}"), value, unknown)),
         Value::Array(items) => {
-            items
-                .iter()
-                .enumerate()
-                .for_each(|(index, item)| report(&format!("{path}[{index}]"), item, unknown));
+            items.iter().enumerate().for_each(|(index, item)| report(&format!("{path}[{index}]"), item, unknown));
         }
         _ => {}
     }

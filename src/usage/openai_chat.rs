@@ -10,10 +10,7 @@ pub(super) fn recognise(source: &Source<'_>) -> bool {
 }
 
 pub(super) fn read(source: &Source<'_>) -> Result<Usage, UsageError> {
-    let mut usage = Usage {
-        provider: Some("openai"),
-        ..Usage::default()
-    };
+    let mut usage = Usage { provider: Some("openai"), ..Usage::default() };
     let mut fields = source.fields();
     let prompt = fields.required("prompt_tokens")?;
     let total = fields.optional("total_tokens")?;
@@ -38,11 +35,7 @@ pub(super) fn read(source: &Source<'_>) -> Result<Usage, UsageError> {
     usage.output_audio = output.count("audio_tokens")?;
     usage.output_image = output.count("image_tokens")?;
     // Predictions are text already counted in the completion, the rejected ones too.
-    output.known(&[
-        "text_tokens",
-        "accepted_prediction_tokens",
-        "rejected_prediction_tokens",
-    ]);
+    output.known(&["text_tokens", "accepted_prediction_tokens", "rejected_prediction_tokens"]);
     output.finish(&mut usage.unknown_fields);
 
     finish(&mut usage, prompt, completion, total);
@@ -56,12 +49,7 @@ pub(super) fn read(source: &Source<'_>) -> Result<Usage, UsageError> {
 /// Cached audio is counted as cached and as audio; the text then comes out too low by the overlap, which errs upwards
 /// in cost because audio is dearer than text.
 pub(super) fn finish(usage: &mut Usage, input: i64, output: i64, total: Option<i64>) {
-    let parts = [
-        usage.cache_read,
-        usage.cache_write,
-        usage.input_audio,
-        usage.input_image,
-    ];
+    let parts = [usage.cache_read, usage.cache_write, usage.input_audio, usage.input_image];
     usage.uncached_input = usage.remainder(input, &parts, Flag::ClampedInput);
     let parts = [usage.reasoning, usage.output_audio, usage.output_image];
     usage.output_text = usage.remainder(output, &parts, Flag::ClampedOutput);

@@ -5,8 +5,7 @@
 use super::{Source, Usage, UsageError, openai_chat};
 
 pub(super) fn recognise(source: &Source<'_>) -> bool {
-    let counts =
-        source.usage.contains_key("input_tokens") && source.usage.contains_key("output_tokens");
+    let counts = source.usage.contains_key("input_tokens") && source.usage.contains_key("output_tokens");
     counts
         && (source.has("total_tokens")
             || source.has("input_tokens_details")
@@ -15,10 +14,7 @@ pub(super) fn recognise(source: &Source<'_>) -> bool {
 }
 
 pub(super) fn read(source: &Source<'_>) -> Result<Usage, UsageError> {
-    let mut usage = Usage {
-        provider: Some("openai"),
-        ..Usage::default()
-    };
+    let mut usage = Usage { provider: Some("openai"), ..Usage::default() };
     let mut fields = source.fields();
     let input_tokens = fields.required("input_tokens")?;
     let output_tokens = fields.required("output_tokens")?;

@@ -11,11 +11,7 @@ pub(super) fn read(source: &Source<'_>) -> Result<Usage, UsageError> {
     let mut fields = source.fields();
     usage.uncached_input = fields.required("input_tokens")?;
     usage.output_text = fields.required("output_tokens")?;
-    usage.set_service_tier(
-        fields
-            .text("service_tier")
-            .or_else(|| source.response_text("service_tier")),
-    );
+    usage.set_service_tier(fields.text("service_tier").or_else(|| source.response_text("service_tier")));
     fields.finish(&mut usage.unknown_fields);
     Ok(usage)
 }

@@ -16,14 +16,7 @@ fn error(value: &Value) -> UsageError {
 }
 
 fn refused(value: &Value, path: &str, reason: Reason) {
-    assert_eq!(
-        error(value),
-        UsageError {
-            path: path.to_owned(),
-            reason
-        },
-        "{value}"
-    );
+    assert_eq!(error(value), UsageError { path: path.to_owned(), reason }, "{value}");
 }
 
 /// A JSON text, so that numbers keep the spelling that a macro would lose.

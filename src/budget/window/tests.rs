@@ -30,7 +30,13 @@ fn calendar_units_in_utc() {
 #[test]
 fn boundaries_belong_to_the_window_they_begin() {
     assert_window(Calendar::Month, "UTC", "2026-12-01T00:00:00Z", "2026-12-01T00:00:00Z", "2027-01-01T00:00:00Z");
-    assert_window(Calendar::Month, "UTC", "2026-11-30T23:59:59.999999Z", "2026-11-01T00:00:00Z", "2026-12-01T00:00:00Z");
+    assert_window(
+        Calendar::Month,
+        "UTC",
+        "2026-11-30T23:59:59.999999Z",
+        "2026-11-01T00:00:00Z",
+        "2026-12-01T00:00:00Z",
+    );
     assert_window(Calendar::Week, "UTC", "2026-11-23T00:00:00Z", "2026-11-23T00:00:00Z", "2026-11-30T00:00:00Z");
 }
 
@@ -44,18 +50,54 @@ fn leap_days_and_year_ends() {
 #[test]
 fn days_over_daylight_saving_changes() {
     // Berlin: clocks go forward on 2026-03-29 and back on 2026-10-25.
-    assert_window(Calendar::Day, "Europe/Berlin", "2026-03-29T12:00:00Z", "2026-03-28T23:00:00Z", "2026-03-29T22:00:00Z");
-    assert_window(Calendar::Day, "Europe/Berlin", "2026-10-25T12:00:00Z", "2026-10-24T22:00:00Z", "2026-10-25T23:00:00Z");
-    assert_window(Calendar::Month, "America/New_York", "2026-03-15T00:00:00Z", "2026-03-01T05:00:00Z", "2026-04-01T04:00:00Z");
+    assert_window(
+        Calendar::Day,
+        "Europe/Berlin",
+        "2026-03-29T12:00:00Z",
+        "2026-03-28T23:00:00Z",
+        "2026-03-29T22:00:00Z",
+    );
+    assert_window(
+        Calendar::Day,
+        "Europe/Berlin",
+        "2026-10-25T12:00:00Z",
+        "2026-10-24T22:00:00Z",
+        "2026-10-25T23:00:00Z",
+    );
+    assert_window(
+        Calendar::Month,
+        "America/New_York",
+        "2026-03-15T00:00:00Z",
+        "2026-03-01T05:00:00Z",
+        "2026-04-01T04:00:00Z",
+    );
 }
 
 #[test]
 fn a_midnight_that_does_not_exist_begins_when_the_clocks_land() {
     // Santiago skips from 24:00 of 2026-09-05 to 01:00 of 2026-09-06, which is 04:00 UTC.
-    assert_window(Calendar::Day, "America/Santiago", "2026-09-06T12:00:00Z", "2026-09-06T04:00:00Z", "2026-09-07T03:00:00Z");
+    assert_window(
+        Calendar::Day,
+        "America/Santiago",
+        "2026-09-06T12:00:00Z",
+        "2026-09-06T04:00:00Z",
+        "2026-09-07T03:00:00Z",
+    );
     // Samoa had no 2011-12-30 at all.
-    assert_window(Calendar::Day, "Pacific/Apia", "2011-12-30T09:59:59Z", "2011-12-29T10:00:00Z", "2011-12-30T10:00:00Z");
-    assert_window(Calendar::Day, "Pacific/Apia", "2011-12-30T10:00:00Z", "2011-12-30T10:00:00Z", "2011-12-31T10:00:00Z");
+    assert_window(
+        Calendar::Day,
+        "Pacific/Apia",
+        "2011-12-30T09:59:59Z",
+        "2011-12-29T10:00:00Z",
+        "2011-12-30T10:00:00Z",
+    );
+    assert_window(
+        Calendar::Day,
+        "Pacific/Apia",
+        "2011-12-30T10:00:00Z",
+        "2011-12-30T10:00:00Z",
+        "2011-12-31T10:00:00Z",
+    );
 }
 
 #[test]
@@ -69,16 +111,46 @@ fn a_midnight_that_comes_twice_begins_the_day_once() {
 
 #[test]
 fn a_repeated_hour_is_two_windows() {
-    assert_window(Calendar::Hour, "Europe/Berlin", "2026-10-25T00:30:00Z", "2026-10-25T00:00:00Z", "2026-10-25T01:00:00Z");
-    assert_window(Calendar::Hour, "Europe/Berlin", "2026-10-25T01:30:00Z", "2026-10-25T01:00:00Z", "2026-10-25T02:00:00Z");
+    assert_window(
+        Calendar::Hour,
+        "Europe/Berlin",
+        "2026-10-25T00:30:00Z",
+        "2026-10-25T00:00:00Z",
+        "2026-10-25T01:00:00Z",
+    );
+    assert_window(
+        Calendar::Hour,
+        "Europe/Berlin",
+        "2026-10-25T01:30:00Z",
+        "2026-10-25T01:00:00Z",
+        "2026-10-25T02:00:00Z",
+    );
     // Lord Howe moves by half an hour: back from 02:00 to 01:30 at 15:00 UTC on 2026-04-04.
-    assert_window(Calendar::Hour, "Australia/Lord_Howe", "2026-04-04T14:59:00Z", "2026-04-04T14:00:00Z", "2026-04-04T15:00:00Z");
-    assert_window(Calendar::Hour, "Australia/Lord_Howe", "2026-04-04T15:10:00Z", "2026-04-04T15:00:00Z", "2026-04-04T15:30:00Z");
+    assert_window(
+        Calendar::Hour,
+        "Australia/Lord_Howe",
+        "2026-04-04T14:59:00Z",
+        "2026-04-04T14:00:00Z",
+        "2026-04-04T15:00:00Z",
+    );
+    assert_window(
+        Calendar::Hour,
+        "Australia/Lord_Howe",
+        "2026-04-04T15:10:00Z",
+        "2026-04-04T15:00:00Z",
+        "2026-04-04T15:30:00Z",
+    );
 }
 
 #[test]
 fn hours_follow_zones_off_the_hour() {
-    assert_window(Calendar::Hour, "Asia/Kolkata", "2026-01-01T00:15:00Z", "2025-12-31T23:30:00Z", "2026-01-01T00:30:00Z");
+    assert_window(
+        Calendar::Hour,
+        "Asia/Kolkata",
+        "2026-01-01T00:15:00Z",
+        "2025-12-31T23:30:00Z",
+        "2026-01-01T00:30:00Z",
+    );
 }
 
 #[test]

@@ -13,31 +13,13 @@ fn rows() -> Vec<Row> {
     let path = format!("{}/sql/price_book.sql", env!("CARGO_MANIFEST_DIR"));
     let sql = std::fs::read_to_string(path).expect("price book");
     let start = sql.find("VALUES\n").expect("values") + "VALUES\n".len();
-    sql[start..]
-        .trim_end()
-        .trim_end_matches(';')
-        .split(",\n")
-        .map(row)
-        .collect()
+    sql[start..].trim_end().trim_end_matches(';').split(",\n").map(row).collect()
 }
 
 fn row(line: &str) -> Row {
-    let cells: Vec<_> = line
-        .trim()
-        .trim_matches(['(', ')'])
-        .split(", ")
-        .map(|cell| cell.trim_matches('\''))
-        .collect();
-    let [
-        model,
-        provider,
-        currency,
-        effective_at,
-        max_input_tokens,
-        prices @ ..,
-        _source,
-        _source_date,
-    ] = cells.as_slice()
+    let cells: Vec<_> = line.trim().trim_matches(['(', ')']).split(", ").map(|cell| cell.trim_matches('\'')).collect();
+    let [model, provider, currency, effective_at, max_input_tokens, prices @ .., _source, _source_date] =
+        cells.as_slice()
     else {
         panic!("{line}")
     };
@@ -68,11 +50,7 @@ fn find(rows: &[Row], model: &str) -> Option<Price> {
     candidates(model).into_iter().find_map(|candidate| {
         rows.iter()
             .filter(|row| row.model == candidate.name)
-            .filter(|row| {
-                candidate
-                    .provider
-                    .is_none_or(|provider| provider == row.provider)
-            })
+            .filter(|row| candidate.provider.is_none_or(|provider| provider == row.provider))
             .max_by(|one, other| one.effective_at.cmp(&other.effective_at))
             .map(|row| row.price.clone())
     })
@@ -82,44 +60,18 @@ fn find(rows: &[Row], model: &str) -> Option<Price> {
 fn every_row_is_sane() {
     let rows = rows();
     assert!(rows.len() >= 80);
-    let mut keys: Vec<_> = rows
-        .iter()
-        .map(|row| (&row.provider, &row.model, &row.effective_at))
-        .collect();
+    let mut keys: Vec<_> = rows.iter().map(|row| (&row.provider, &row.model, &row.effective_at)).collect();
     keys.dedup();
     assert_eq!(keys.len(), rows.len(), "a row twice");
     assert!(keys.is_sorted());
     for Row { model, price, .. } in &rows {
         // A thousand dollars per token or a cache dearer than the input would be a slip of units.
-        assert!(
-            price.input > per_million("0") && price.input < per_million("1000"),
-            "{model}"
-        );
-        assert!(
-            price.cache_read.is_none_or(|read| Some(read) < price.input),
-            "{model}"
-        );
-        assert!(
-            price
-                .cache_write
-                .is_none_or(|write| Some(write) > price.input),
-            "{model}"
-        );
-        assert!(
-            price
-                .cache_write_1h
-                .is_none_or(|write| Some(write) > price.cache_write),
-            "{model}"
-        );
-        assert!(
-            price.output.is_none_or(|output| Some(output) > price.input),
-            "{model}"
-        );
-        assert_eq!(
-            price.output.is_none(),
-            model.starts_with("text-embedding-"),
-            "{model}"
-        );
+        assert!(price.input > per_million("0") && price.input < per_million("1000"), "{model}");
+        assert!(price.cache_read.is_none_or(|read| Some(read) < price.input), "{model}");
+        assert!(price.cache_write.is_none_or(|write| Some(write) > price.input), "{model}");
+        assert!(price.cache_write_1h.is_none_or(|write| Some(write) > price.cache_write), "{model}");
+        assert!(price.output.is_none_or(|output| Some(output) > price.input), "{model}");
+        assert_eq!(price.output.is_none(), model.starts_with("text-embedding-"), "{model}");
     }
 }
 
@@ -131,10 +83,7 @@ fn names_in_use_find_their_price() {
     assert_eq!(input("gpt-4o-2024-11-20"), per_million("2.5"));
     assert_eq!(input("openai/gpt-4o-mini-2024-07-18"), per_million("0.15"));
     assert_eq!(input("claude-sonnet-4-6"), per_million("3"));
-    assert_eq!(
-        input("anthropic/claude-haiku-4-5@20251001"),
-        per_million("1")
-    );
+    assert_eq!(input("anthropic/claude-haiku-4-5@20251001"), per_million("1"));
     // The first dated gpt-4o cost twice as much as its successors.
     assert_eq!(input("gpt-4o-2024-05-13"), per_million("5"));
 }

@@ -62,25 +62,12 @@ impl Natural {
     pub(super) fn up(&self, places: usize) -> Self {
         let cut = places.min(self.0.len());
         let whole = Self(self.0[cut..].to_vec());
-        if self.0[..cut].iter().any(|digit| *digit != 0) {
-            whole.plus(&Self::new("1"))
-        } else {
-            whole
-        }
+        if self.0[..cut].iter().any(|digit| *digit != 0) { whole.plus(&Self::new("1")) } else { whole }
     }
 
     pub(super) fn text(&self) -> String {
-        let text: String = self
-            .0
-            .iter()
-            .rev()
-            .map(|digit| char::from(b'0' + digit))
-            .collect();
-        if text.is_empty() {
-            "0".to_owned()
-        } else {
-            text
-        }
+        let text: String = self.0.iter().rev().map(|digit| char::from(b'0' + digit)).collect();
+        if text.is_empty() { "0".to_owned() } else { text }
     }
 
     /// The number if it fits a bigint.
@@ -93,12 +80,7 @@ impl Natural {
 fn the_oracle_can_count() {
     let natural = Natural::new;
     assert_eq!(natural("999").plus(&natural("1")), natural("1000"));
-    assert_eq!(
-        natural("12345678901234567890")
-            .times(&natural("987654321"))
-            .text(),
-        "12193263112482853211126352690"
-    );
+    assert_eq!(natural("12345678901234567890").times(&natural("987654321")).text(), "12193263112482853211126352690");
     assert_eq!(natural("15").half_even(1).text(), "2");
     assert_eq!(natural("25").half_even(1).text(), "2");
     assert_eq!(natural("251").half_even(2).text(), "3");

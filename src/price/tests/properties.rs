@@ -13,11 +13,7 @@ fn unit(pico: i64) -> Option<PerMillion> {
 
 /// Prices up to 1000 per million in all their digits, and round ones, in which ties occur.
 fn pico() -> impl Strategy<Value = i64> {
-    prop_oneof![
-        0..1_000_000_000_000_000_i64,
-        (0..2_000_i64).prop_map(|price| price * 500_000_000),
-        0..5_i64
-    ]
+    prop_oneof![0..1_000_000_000_000_000_i64, (0..2_000_i64).prop_map(|price| price * 500_000_000), 0..5_i64]
 }
 
 fn count() -> impl Strategy<Value = i64> {
@@ -69,18 +65,11 @@ prop_compose! {
 /// Sets every bucket to zero that the price cannot pay.
 fn payable(usage: Usage, price: &Price) -> Usage {
     let keep = |count: i64, prices: &[Option<PerMillion>]| {
-        if prices.iter().any(Option::is_some) {
-            count
-        } else {
-            0
-        }
+        if prices.iter().any(Option::is_some) { count } else { 0 }
     };
     Usage {
         cache_write: keep(usage.cache_write, &[price.cache_write]),
-        cache_write_5m: keep(
-            usage.cache_write_5m,
-            &[price.cache_write_5m, price.cache_write],
-        ),
+        cache_write_5m: keep(usage.cache_write_5m, &[price.cache_write_5m, price.cache_write]),
         cache_write_1h: keep(usage.cache_write_1h, &[price.cache_write_1h]),
         input_audio: keep(usage.input_audio, &[price.input_audio]),
         output_audio: keep(usage.output_audio, &[price.output_audio]),
@@ -92,20 +81,14 @@ fn payable(usage: Usage, price: &Price) -> Usage {
 /// The exact cost in 1e-18, by hand.
 fn by_hand(usage: &Usage, price: &Price) -> Natural {
     let pay = |count: i64, prices: &[Option<PerMillion>]| {
-        let price = prices
-            .iter()
-            .find_map(|price| *price)
-            .map_or(0, PerMillion::pico);
+        let price = prices.iter().find_map(|price| *price).map_or(0, PerMillion::pico);
         natural(count).times(&natural(price))
     };
     [
         pay(usage.uncached_input, &[price.input]),
         pay(usage.cache_read, &[price.cache_read, price.input]),
         pay(usage.cache_write, &[price.cache_write]),
-        pay(
-            usage.cache_write_5m,
-            &[price.cache_write_5m, price.cache_write],
-        ),
+        pay(usage.cache_write_5m, &[price.cache_write_5m, price.cache_write]),
         pay(usage.cache_write_1h, &[price.cache_write_1h]),
         pay(usage.input_audio, &[price.input_audio]),
         pay(usage.input_image, &[price.input_image, price.input]),

@@ -1,7 +1,8 @@
 //! `split` covers the text with windows within the limit.
 
 use super::texts::{Random, hostile, random_text, real_texts};
-use super::{DISTINCT, count, equality::random_token, rounds};
+use super::{DISTINCT, count, encode, equality::random_token, rounds};
+use crate::tokenizer::engine::counter;
 use crate::tokenizer::{Chunk, Encoding, TokenizerError, split};
 
 fn windows(text: &str, encoding: Encoding, limit: usize, overlap: usize) -> Vec<Chunk> {
@@ -20,6 +21,14 @@ fn check(text: &str, encoding: Encoding, limit: usize, overlap: usize) {
         assert!(chunk.range.start <= joined.len(), "there is a gap before window {index}");
         if overlap == 0 {
             assert_eq!(chunk.range.start, joined.len());
+        }
+        // What is shared is at most the last tokens of the window before.
+        if let Some(before) = index.checked_sub(1).and_then(|before| chunks.get(before)) {
+            let tokens = encode(&text[before.range.clone()], encoding);
+            let last = &tokens[tokens.len().saturating_sub(overlap)..];
+            let bytes = |token: &u32| counter(encoding).token_bytes(*token).map_or(0, <[u8]>::len);
+            let longest: usize = last.iter().map(bytes).sum();
+            assert!(joined.len() - chunk.range.start <= longest);
         }
         joined.push_str(&text[joined.len()..chunk.range.end]);
     }

@@ -58,28 +58,14 @@ fn what_is_no_decimal() {
         "1e 1",
         "é",
     ] {
-        assert_eq!(
-            parse_decimal(text, 9),
-            Err(DecimalError::Syntax),
-            "{text:?}"
-        );
+        assert_eq!(parse_decimal(text, 9), Err(DecimalError::Syntax), "{text:?}");
     }
 }
 
 #[test]
 fn what_does_not_fit() {
-    for text in [
-        "0.0000000001",
-        "1.0000000001",
-        "1e-10",
-        "1e-99999999999999999999",
-        "-0.12345678901",
-    ] {
-        assert_eq!(
-            parse_decimal(text, 9),
-            Err(DecimalError::TooPrecise { scale: 9 }),
-            "{text}"
-        );
+    for text in ["0.0000000001", "1.0000000001", "1e-10", "1e-99999999999999999999", "-0.12345678901"] {
+        assert_eq!(parse_decimal(text, 9), Err(DecimalError::TooPrecise { scale: 9 }), "{text}");
     }
     for (text, scale) in [
         ("170141183460469231731687303715884105728", 0),
@@ -90,11 +76,7 @@ fn what_does_not_fit() {
         ("1e99999999999999999999", 0),
         ("1", 39),
     ] {
-        assert_eq!(
-            parse_decimal(text, scale),
-            Err(DecimalError::Overflow),
-            "{text}"
-        );
+        assert_eq!(parse_decimal(text, scale), Err(DecimalError::Overflow), "{text}");
     }
 }
 

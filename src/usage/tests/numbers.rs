@@ -1,9 +1,7 @@
 use super::*;
 
 fn prompt(number: &str) -> Value {
-    text(&format!(
-        r#"{{"prompt_tokens": {number}, "completion_tokens": 0}}"#
-    ))
+    text(&format!(r#"{{"prompt_tokens": {number}, "completion_tokens": 0}}"#))
 }
 
 #[test]
@@ -24,11 +22,7 @@ fn whole_numbers_in_any_spelling() {
         ("9223372036854775807", i64::MAX),
         ("9223372036854775807.0", i64::MAX),
     ] {
-        assert_eq!(
-            parse(&prompt(spelling)).map(|usage| usage.uncached_input),
-            Ok(count),
-            "{spelling}"
-        );
+        assert_eq!(parse(&prompt(spelling)).map(|usage| usage.uncached_input), Ok(count), "{spelling}");
     }
 }
 
@@ -70,30 +64,18 @@ fn what_is_no_number_is_refused() {
         (json!({}), "an object"),
     ] {
         let usage = json!({"usage": {"prompt_tokens": 1, "completion_tokens": value}});
-        refused(
-            &usage,
-            "$.usage.completion_tokens",
-            Reason::NotANumber(found),
-        );
+        refused(&usage, "$.usage.completion_tokens", Reason::NotANumber(found));
     }
 }
 
 #[test]
 fn every_count_is_checked_where_it_stands() {
     let deep = json!({"prompt_tokens": 1, "completion_tokens": 1, "prompt_tokens_details": {"cached_tokens": -1}});
-    refused(
-        &deep,
-        "$.prompt_tokens_details.cached_tokens",
-        Reason::Negative,
-    );
+    refused(&deep, "$.prompt_tokens_details.cached_tokens", Reason::Negative);
     let total = json!({"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2.5});
     refused(&total, "$.total_tokens", Reason::Fractional);
     let life = json!({"input_tokens": 1, "output_tokens": 1, "cache_creation": {"ephemeral_1h_input_tokens": "1"}});
-    refused(
-        &life,
-        "$.cache_creation.ephemeral_1h_input_tokens",
-        Reason::NotANumber("a string"),
-    );
+    refused(&life, "$.cache_creation.ephemeral_1h_input_tokens", Reason::NotANumber("a string"));
     let step = json!({"input_tokens": 1, "output_tokens": 1, "iterations": [
         {"type": "message"}, {"type": "compaction", "input_tokens": 1.5, "output_tokens": 1},
     ]});
@@ -104,14 +86,8 @@ fn every_count_is_checked_where_it_stands() {
 fn sums_are_checked() {
     let huge = json!({"input_tokens": i64::MAX, "output_tokens": 0, "cache_read_input_tokens": 1});
     let usage = parse(&huge).expect("each count fits");
-    assert_eq!(
-        usage.input_tokens().map_err(|error| error.reason),
-        Err(Reason::TooLarge)
-    );
-    assert_eq!(
-        usage.total_tokens().map_err(|error| error.reason),
-        Err(Reason::TooLarge)
-    );
+    assert_eq!(usage.input_tokens().map_err(|error| error.reason), Err(Reason::TooLarge));
+    assert_eq!(usage.total_tokens().map_err(|error| error.reason), Err(Reason::TooLarge));
     assert_eq!(usage.output_tokens(), Ok(0));
     let steps = json!({"input_tokens": i64::MAX, "output_tokens": 0, "iterations": [
         {"type": "compaction", "input_tokens": 1, "output_tokens": 0},
@@ -122,8 +98,5 @@ fn sums_are_checked() {
 #[test]
 fn an_error_names_place_and_reason_but_not_the_value() {
     let error = error(&prompt(&format!("1{}", "0".repeat(5000))));
-    assert_eq!(
-        error.to_string(),
-        "usage at $.prompt_tokens: count is out of range for bigint"
-    );
+    assert_eq!(error.to_string(), "usage at $.prompt_tokens: count is out of range for bigint");
 }

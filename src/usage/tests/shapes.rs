@@ -10,11 +10,7 @@ fn what_is_no_object_is_refused() {
         (json!(false), "a boolean"),
     ] {
         refused(&value, "$", Reason::NotAnObject(found));
-        refused(
-            &json!({"usage": value}),
-            "$.usage",
-            Reason::NotAnObject(found),
-        );
+        refused(&json!({"usage": value}), "$.usage", Reason::NotAnObject(found));
     }
 }
 
@@ -35,21 +31,9 @@ fn what_has_no_known_shape_is_refused() {
 
 #[test]
 fn a_required_count_may_not_be_missing_or_null() {
-    refused(
-        &json!({"completion_tokens": 5}),
-        "$.prompt_tokens",
-        Reason::Missing,
-    );
-    refused(
-        &json!({"prompt_tokens": null, "completion_tokens": 5}),
-        "$.prompt_tokens",
-        Reason::Missing,
-    );
-    refused(
-        &json!({"input_tokens": null, "output_tokens": 5}),
-        "$.input_tokens",
-        Reason::Missing,
-    );
+    refused(&json!({"completion_tokens": 5}), "$.prompt_tokens", Reason::Missing);
+    refused(&json!({"prompt_tokens": null, "completion_tokens": 5}), "$.prompt_tokens", Reason::Missing);
+    refused(&json!({"input_tokens": null, "output_tokens": 5}), "$.input_tokens", Reason::Missing);
     // The oldest form of a streaming event names the output only; the input stood in the first event.
     let delta = json!({"type": "message_delta", "usage": {"output_tokens": 15, "cache_read_input_tokens": null}});
     refused(&delta, "$.usage.input_tokens", Reason::Missing);
@@ -57,39 +41,20 @@ fn a_required_count_may_not_be_missing_or_null() {
 
 #[test]
 fn only_an_embedding_has_no_output() {
-    refused(
-        &json!({"prompt_tokens": 5}),
-        "$.completion_tokens",
-        Reason::Missing,
-    );
-    refused(
-        &json!({"prompt_tokens": 5, "total_tokens": 9}),
-        "$.completion_tokens",
-        Reason::Missing,
-    );
-    refused(
-        &json!({"prompt_tokens": 5, "completion_tokens": null}),
-        "$.completion_tokens",
-        Reason::Missing,
-    );
-    assert_eq!(
-        parse(&json!({"prompt_tokens": 5, "total_tokens": 5}))
-            .and_then(|usage| usage.total_tokens()),
-        Ok(5)
-    );
+    refused(&json!({"prompt_tokens": 5}), "$.completion_tokens", Reason::Missing);
+    refused(&json!({"prompt_tokens": 5, "total_tokens": 9}), "$.completion_tokens", Reason::Missing);
+    refused(&json!({"prompt_tokens": 5, "completion_tokens": null}), "$.completion_tokens", Reason::Missing);
+    assert_eq!(parse(&json!({"prompt_tokens": 5, "total_tokens": 5})).and_then(|usage| usage.total_tokens()), Ok(5));
 }
 
 #[test]
 fn two_dialects_at_once_are_refused() {
     let mixed = |second: &'static str, first: &'static str| Reason::MixedShapes { first, second };
-    let both = json!({"prompt_tokens": 5, "completion_tokens": 5, "input_tokens": 5, "output_tokens": 5, "total_tokens": 10});
+    let both =
+        json!({"prompt_tokens": 5, "completion_tokens": 5, "input_tokens": 5, "output_tokens": 5, "total_tokens": 10});
     refused(&both, "$", mixed("openai responses", "openai chat"));
     let cached = json!({"input_tokens": 9, "output_tokens": 5, "total_tokens": 14, "cache_read_input_tokens": 4});
-    refused(
-        &cached,
-        "$",
-        mixed("anthropic messages", "openai responses"),
-    );
+    refused(&cached, "$", mixed("anthropic messages", "openai responses"));
     let gateway = |written: i64| {
         json!({"prompt_tokens": 9, "completion_tokens": 5, "total_tokens": 14,
                "cache_creation_input_tokens": written, "cache_read_input_tokens": 0})
@@ -103,11 +68,7 @@ fn details_may_be_null_but_nothing_else() {
     let with = |details: Value| json!({"prompt_tokens": 5, "completion_tokens": 5, "prompt_tokens_details": details});
     assert!(parse(&with(json!(null))).is_ok());
     assert!(parse(&with(json!({"cached_tokens": null}))).is_ok());
-    refused(
-        &with(json!([])),
-        "$.prompt_tokens_details",
-        Reason::NotAnObject("an array"),
-    );
+    refused(&with(json!([])), "$.prompt_tokens_details", Reason::NotAnObject("an array"));
     let steps = json!({"input_tokens": 5, "output_tokens": 5, "iterations": {}});
     refused(&steps, "$.iterations", Reason::NotAnArray("an object"));
     let steps = json!({"input_tokens": 5, "output_tokens": 5, "iterations": [null]});
@@ -144,16 +105,12 @@ fn a_clamp_survives_parts_whose_sum_overflows() {
         "prompt_tokens_details": {"cached_tokens": i64::MAX, "cache_write_tokens": i64::MAX},
     }))
     .expect("clamped");
-    assert_eq!(
-        (usage.uncached_input, usage.flags.as_slice()),
-        (0, &[Flag::ClampedInput][..])
-    );
+    assert_eq!((usage.uncached_input, usage.flags.as_slice()), (0, &[Flag::ClampedInput][..]));
 }
 
 #[test]
 fn a_total_that_does_not_add_up_is_flagged() {
-    let usage = parse(&json!({"prompt_tokens": 5, "completion_tokens": 5, "total_tokens": 30}))
-        .expect("flagged");
+    let usage = parse(&json!({"prompt_tokens": 5, "completion_tokens": 5, "total_tokens": 30})).expect("flagged");
     assert_eq!(usage.flags, [Flag::TotalMismatch]);
     assert_eq!(parse(&chat(5, 5)).map(|usage| usage.flags), Ok(vec![]));
 }
@@ -169,27 +126,14 @@ fn unknown_numbers_are_reported() {
     .expect("read");
     let mut unknown = usage.unknown_fields;
     unknown.sort();
-    assert_eq!(
-        unknown,
-        [
-            "$.cost",
-            "$.deep.list[1].x",
-            "$.prompt_tokens_details.video_tokens",
-            "$.tiny"
-        ]
-    );
+    assert_eq!(unknown, ["$.cost", "$.deep.list[1].x", "$.prompt_tokens_details.video_tokens", "$.tiny"]);
 }
 
 #[test]
 fn the_report_of_unknown_numbers_is_bounded() {
     let mut value = chat(1, 1);
-    let many = (1..1000)
-        .map(|index| (format!("field_{index}"), json!(index)))
-        .collect();
-    value
-        .as_object_mut()
-        .expect("object")
-        .insert("extra".to_owned(), Value::Object(many));
+    let many = (1..1000).map(|index| (format!("field_{index}"), json!(index))).collect();
+    value.as_object_mut().expect("object").insert("extra".to_owned(), Value::Object(many));
     assert_eq!(parse(&value).expect("read").unknown_fields.len(), 32);
 }
 
@@ -209,13 +153,7 @@ fn tiers_that_may_cost_more_are_surcharges() {
 #[test]
 fn a_response_of_openai_keeps_its_reading_without_details() {
     let response = json!({"object": "response", "usage": {"input_tokens": 5, "output_tokens": 5}});
-    assert_eq!(
-        parse(&response).map(|usage| usage.provider),
-        Ok(Some("openai"))
-    );
+    assert_eq!(parse(&response).map(|usage| usage.provider), Ok(Some("openai")));
     let message = json!({"type": "message", "usage": {"input_tokens": 5, "output_tokens": 5}});
-    assert_eq!(
-        parse(&message).map(|usage| usage.provider),
-        Ok(Some("anthropic"))
-    );
+    assert_eq!(parse(&message).map(|usage| usage.provider), Ok(Some("anthropic")));
 }
