@@ -44,8 +44,8 @@ make_cluster() {
     local socket=$dir
     rm -rf "$dir"
     mkdir -p "$dir"
-    # A socket's path has room for 107 bytes.
-    if [ $((${#dir} + ${#socket_name})) -gt 106 ]; then socket=$(mktemp -d /tmp/tokbudget-XXXXXX); fi
+    # A socket's path has room for 107 bytes, and the setting is a quoted list.
+    if [ $((${#dir} + ${#socket_name})) -gt 106 ] || [[ $dir = *[\',]* ]]; then socket=$(mktemp -d /tmp/tokbudget-XXXXXX); fi
     touch "$dir/log"
     if [ "$(id -u)" = 0 ]; then chown postgres: "$dir" "$socket" "$dir/log"; fi
 

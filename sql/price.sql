@@ -34,13 +34,13 @@ CREATE TABLE tokbudget.price (
     CONSTRAINT price_origin_check CHECK (origin OPERATOR(pg_catalog.=) ANY (ARRAY['book', 'user'])),
     CONSTRAINT price_max_input_tokens_check CHECK (max_input_tokens OPERATOR(pg_catalog.>) 0::bigint),
     CONSTRAINT price_range_check CHECK (
-        input_price BETWEEN 0 AND 1000000
-        AND cache_read_price BETWEEN 0 AND 1000000
-        AND cache_write_price BETWEEN 0 AND 1000000
-        AND cache_write_1h_price BETWEEN 0 AND 1000000
-        AND output_price BETWEEN 0 AND 1000000
-        AND reasoning_price BETWEEN 0 AND 1000000
-        AND web_search_price BETWEEN 0 AND 1000000
+        input_price OPERATOR(pg_catalog.<@) pg_catalog.numrange(0, 1000000, '[]')
+        AND cache_read_price OPERATOR(pg_catalog.<@) pg_catalog.numrange(0, 1000000, '[]')
+        AND cache_write_price OPERATOR(pg_catalog.<@) pg_catalog.numrange(0, 1000000, '[]')
+        AND cache_write_1h_price OPERATOR(pg_catalog.<@) pg_catalog.numrange(0, 1000000, '[]')
+        AND output_price OPERATOR(pg_catalog.<@) pg_catalog.numrange(0, 1000000, '[]')
+        AND reasoning_price OPERATOR(pg_catalog.<@) pg_catalog.numrange(0, 1000000, '[]')
+        AND web_search_price OPERATOR(pg_catalog.<@) pg_catalog.numrange(0, 1000000, '[]')
     )
 );
 COMMENT ON TABLE tokbudget.price IS 'price book: unit prices per 1,000,000 tokens, in currency units, from effective_at on';

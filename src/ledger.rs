@@ -4,12 +4,16 @@
 mod attribution;
 pub mod chain;
 pub mod commit;
+mod entry;
+mod estimate;
 pub mod expire;
 mod idempotency;
 mod price_book;
 pub mod release;
 pub mod remaining;
+mod reservation;
 pub mod reserve;
+mod used;
 
 use pgrx::spi::SpiError;
 

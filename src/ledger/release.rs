@@ -7,7 +7,7 @@ use crate::engine::Engine;
 use crate::engine::rows::Rows;
 use crate::instant::Instant;
 use crate::ledger::Failure;
-use crate::ledger::commit::Reservation;
+use crate::ledger::reservation::Reservation;
 use crate::statement::{statement, timestamp};
 
 statement! {

@@ -35,8 +35,8 @@ run_pgspot() {
 
 # --release: then the build that is installed has compiled most of what clippy needs.
 check 'cargo fmt' cargo fmt --check
-check 'cargo clippy' cargo clippy --quiet --release --all-targets -- -D warnings
-check 'cargo clippy, without PostgreSQL' cargo clippy --quiet --release --all-targets --no-default-features -- -D warnings
+check 'cargo clippy' cargo clippy --release --all-targets -- -D warnings
+check 'cargo clippy, without PostgreSQL' cargo clippy --release --all-targets --no-default-features -- -D warnings
 check 'shellcheck' run_shellcheck
 check 'pgspot' run_pgspot
 report

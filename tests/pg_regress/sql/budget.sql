@@ -1,4 +1,7 @@
 -- Limits: which are taken, which are refused, what tb_remaining shows of them.
+SET timezone = 'UTC';
+SET datestyle = 'ISO, MDY';
+SET intervalstyle = 'postgres';
 SELECT tb_create_account('budg/team') > 0 AS account;
 
 -- Amounts that are none.
@@ -38,12 +41,13 @@ SELECT tb_create_budget('budg', 'tokens', 0) > 0 AS zero, tb_create_budget('budg
        tb_create_budget('budg', 'requests', 5.000) > 0 AS trailing_zeros;
 SELECT meter, amount, limit_units FROM tokbudget.budget JOIN tokbudget.account USING (tenant_id, account_id) WHERE path = 'budg' ORDER BY meter, amount;
 -- Nothing fits into a limit of zero, but nothing wanted does.
-SELECT code_of($$SELECT tb_reserve('budg', input_tokens => 1)$$) AS one, code_of($$SELECT tb_reserve('budg', input_tokens => 0)$$) AS none;
+SELECT tb_create_account('budg-0') > 0 AS account, tb_create_budget('budg-0', 'tokens', 0) > 0 AS budget;
+SELECT code_of($$SELECT tb_reserve('budg-0', input_tokens => 1)$$) AS one, code_of($$SELECT tb_reserve('budg-0', input_tokens => 0)$$) AS none;
 
 -- tb_remaining: every budget of the account and above, tightest first.
 SELECT tb_create_account('budg-r/team/bot') > 0 AS account;
 SELECT tb_create_budget('budg-r', 'tokens', 1000) > 0, tb_create_budget('budg-r/team', 'tokens', 100) > 0,
-       tb_create_budget('budg-r/team/bot', 'requests', 10, hard => false) > 0, tb_create_budget('budg-r/team/bot', 'cost', 12.5) > 0;
+       tb_create_budget('budg-r/team/bot', 'requests', 10, hard => false) > 0, tb_create_budget('budg-r/team/bot', 'tool_calls', 12) > 0;
 SELECT reservation IS NOT NULL AS held, remaining FROM reserve('budg-r/team/bot', 60);
 SELECT account, meter, amount, spent, held, remaining, window_start, resets_at, hard FROM tb_remaining('budg-r/team/bot');
 SELECT account, meter, remaining FROM tb_remaining('budg-r');

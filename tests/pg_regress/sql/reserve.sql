@@ -1,4 +1,7 @@
 -- Holds: what is checked, in which order, and what a refusal says.
+SET timezone = 'UTC';
+SET datestyle = 'ISO, MDY';
+SET intervalstyle = 'postgres';
 SELECT tb_create_account('res/team/bot') > 0, tb_create_account('res/team/bot-2') > 0, tb_create_account('res/other') > 0, tb_create_account('res-2') > 0;
 SELECT tb_create_budget('res', 'tokens', 1000) > 0, tb_create_budget('res/team', 'tokens', 500) > 0, tb_create_budget('res/team/bot', 'tokens', 100) > 0;
 
@@ -36,6 +39,10 @@ SELECT account, held FROM balances('also');
 SELECT code_of($$SELECT tb_reserve('also/projects/p', input_tokens => 10)$$) AS fits;
 SELECT account, held FROM balances('also');
 
+-- The one with the least share of what is wanted leads, not the oldest.
+SELECT message, jsonb_path_query_array(detail::jsonb, '$.violated[*].account') AS violated, jsonb_path_query_array(detail::jsonb, '$.violated[*].remaining') AS remaining
+FROM refused($$SELECT tb_reserve('also/projects/p', input_tokens => 31)$$);
+
 -- A soft budget counts and never refuses.
 SELECT tb_create_account('soft') > 0, tb_create_budget('soft', 'tokens', 10, hard => false) > 0, tb_create_budget('soft', 'requests', 2) > 0;
 SELECT remaining FROM reserve('soft', 50);
@@ -53,7 +60,7 @@ SELECT held, remaining FROM tb_reserve('met', model => 'res-model', input_tokens
 SELECT meter, spent, held, remaining FROM tb_remaining('met') ORDER BY meter;
 SELECT what, message, detail::jsonb -> 'remaining' AS remaining, detail::jsonb -> 'requested' AS requested
 FROM (VALUES ('input_tokens', '1501, max_output_tokens => 0'), ('output_tokens', '0, max_output_tokens => 1001'),
-      ('cost', '250, max_output_tokens => 1001'), ('tool_calls', $$1, max_output_tokens => 0, meters => '{"tool_calls": 3}'$$),
+      ('cost', '1000, max_output_tokens => 1000'), ('tool_calls', $$1, max_output_tokens => 0, meters => '{"tool_calls": 3}'$$),
       ('pages', $$1, max_output_tokens => 0, meters => '{"pages": 10}'$$)) AS t (what, arguments),
      LATERAL refused(format('SELECT tb_reserve(%L, model => %L, input_tokens => %s)', 'met', 'res-model', arguments)) AS r
 ORDER BY what;
@@ -81,9 +88,10 @@ SELECT tb_set_price('res-embedding', 'acme', 1, NULL, effective_at => '2020-01-0
 SELECT max_output_tokens, held FROM tb_reserve('cache', model => 'res-embedding', input_tokens => 10);
 SELECT code_of($$SELECT tb_reserve('cache', model => 'res-embedding', input_tokens => 10, max_output_tokens => 1)$$) AS output_has_no_price;
 
--- Expired holds are free without a sweep; a sweep then closes them.
+-- Expired holds are free without a sweep; a sweep then closes them. The first sweep is for what other tests have left.
 SELECT tb_create_account('exp') > 0, tb_create_budget('exp', 'tokens', 100) > 0;
 SET tokbudget.clock = '2026-05-01 10:00:00+00';
+SELECT tb_expire() >= 0 AS swept;
 SELECT reservation AS e1, remaining FROM reserve('exp', 100, ttl => '1 second') \gset
 SELECT reservation AS e2 FROM tb_reserve('exp', input_tokens => 0) \gset
 SET tokbudget.clock = '2026-05-01 10:00:00.999999+00';

@@ -1,4 +1,7 @@
 -- Windows are a pure function of time: nothing resets them, and every one stays readable. The clock is injected.
+SET timezone = 'UTC';
+SET datestyle = 'ISO, MDY';
+SET intervalstyle = 'postgres';
 SELECT tb_create_account('win/day') > 0, tb_create_account('win/berlin') > 0, tb_create_account('win/month') > 0, tb_create_account('win/all') > 0;
 SELECT tb_create_budget('win/day', 'tokens', 100, 'day') > 0 AS day, tb_create_budget('win/berlin', 'tokens', 100, 'day', time_zone => 'Europe/Berlin') > 0 AS berlin,
        tb_create_budget('win/month', 'tokens', 100, 'month') > 0 AS month;
