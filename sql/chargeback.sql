@@ -18,11 +18,12 @@ SELECT
     pg_catalog.sum(entry.cost) AS cost,
     entry.currency,
     pg_catalog.count(*) FILTER (WHERE entry.cost IS NULL) AS unpriced_entries
+-- LEFT, so that no spend ever vanishes from a report, whatever somebody did to the tables by hand.
 FROM tokbudget.entry
-JOIN tokbudget.account
+LEFT JOIN tokbudget.account
     ON account.tenant_id OPERATOR(pg_catalog.=) entry.tenant_id
     AND account.account_id OPERATOR(pg_catalog.=) entry.account_id
-JOIN tokbudget.tenant ON tenant.tenant_id OPERATOR(pg_catalog.=) entry.tenant_id
+LEFT JOIN tokbudget.tenant ON tenant.tenant_id OPERATOR(pg_catalog.=) entry.tenant_id
 GROUP BY 1, 2, 3, 4, 5, 6, 7, entry.currency;
 COMMENT ON VIEW tokbudget.chargeback IS 'spend by month (UTC), account, cost center, provider, model and operation';
 COMMENT ON COLUMN tokbudget.chargeback.period IS 'first day of the calendar month, UTC, in which the entry was recorded';

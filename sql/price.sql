@@ -27,6 +27,11 @@ CREATE TABLE tokbudget.price (
     output_price numeric,
     reasoning_price numeric,
     web_search_price numeric,
+    input_audio_price numeric,
+    input_image_price numeric,
+    output_audio_price numeric,
+    output_image_price numeric,
+    covers text[] NOT NULL DEFAULT '{}',
     source text NOT NULL,
     source_date date,
     CONSTRAINT price_pkey PRIMARY KEY (price_id),
@@ -41,6 +46,10 @@ CREATE TABLE tokbudget.price (
         AND output_price OPERATOR(pg_catalog.<@) pg_catalog.numrange(0, 1000000, '[]')
         AND reasoning_price OPERATOR(pg_catalog.<@) pg_catalog.numrange(0, 1000000, '[]')
         AND web_search_price OPERATOR(pg_catalog.<@) pg_catalog.numrange(0, 1000000, '[]')
+        AND input_audio_price OPERATOR(pg_catalog.<@) pg_catalog.numrange(0, 1000000, '[]')
+        AND input_image_price OPERATOR(pg_catalog.<@) pg_catalog.numrange(0, 1000000, '[]')
+        AND output_audio_price OPERATOR(pg_catalog.<@) pg_catalog.numrange(0, 1000000, '[]')
+        AND output_image_price OPERATOR(pg_catalog.<@) pg_catalog.numrange(0, 1000000, '[]')
     )
 );
 COMMENT ON TABLE tokbudget.price IS 'price book: unit prices per 1,000,000 tokens, in currency units, from effective_at on';
@@ -59,6 +68,11 @@ COMMENT ON COLUMN tokbudget.price.origin IS 'book for the prices that ship with 
 COMMENT ON COLUMN tokbudget.price.max_input_tokens IS 'the price holds for requests of up to so many input tokens; a longer one is refused as unpriced';
 COMMENT ON COLUMN tokbudget.price.cache_write_price IS 'price of cache writes with the provider''s default lifetime (Anthropic: 5 minutes)';
 COMMENT ON COLUMN tokbudget.price.web_search_price IS 'price of 1,000,000 web searches that the provider runs for a request';
+COMMENT ON COLUMN tokbudget.price.input_audio_price IS 'price of audio input';
+COMMENT ON COLUMN tokbudget.price.input_image_price IS 'price of image input; NULL where it is billed as input';
+COMMENT ON COLUMN tokbudget.price.output_audio_price IS 'price of audio output';
+COMMENT ON COLUMN tokbudget.price.output_image_price IS 'price of image output';
+COMMENT ON COLUMN tokbudget.price.covers IS 'surcharges that the prices include, such as service_tier:priority; a response that states any other is refused as unpriced';
 COMMENT ON COLUMN tokbudget.price.source IS 'where the price was read';
 
 CREATE FUNCTION @extschema@.tb_set_price(
@@ -71,6 +85,11 @@ CREATE FUNCTION @extschema@.tb_set_price(
     cache_write_1h_price numeric DEFAULT NULL,
     reasoning_price numeric DEFAULT NULL,
     web_search_price numeric DEFAULT NULL,
+    input_audio_price numeric DEFAULT NULL,
+    input_image_price numeric DEFAULT NULL,
+    output_audio_price numeric DEFAULT NULL,
+    output_image_price numeric DEFAULT NULL,
+    covers text[] DEFAULT '{}',
     max_input_tokens bigint DEFAULT NULL,
     currency text DEFAULT 'USD',
     effective_at timestamp with time zone DEFAULT pg_catalog.now(),
@@ -85,7 +104,9 @@ DECLARE
     given numeric;
 BEGIN
     FOREACH given IN ARRAY ARRAY[tb_set_price.input_price, tb_set_price.output_price, tb_set_price.cache_read_price,
-        tb_set_price.cache_write_price, tb_set_price.cache_write_1h_price, tb_set_price.reasoning_price, tb_set_price.web_search_price]
+        tb_set_price.cache_write_price, tb_set_price.cache_write_1h_price, tb_set_price.reasoning_price, tb_set_price.web_search_price,
+        tb_set_price.input_audio_price, tb_set_price.input_image_price, tb_set_price.output_audio_price,
+        tb_set_price.output_image_price]
     LOOP
         IF given < 0 OR given > 1000000 OR scale(trim_scale(given)) > 12 OR given = 'NaN' THEN
             RAISE EXCEPTION USING ERRCODE = 'TB008', MESSAGE = 'invalid price',
@@ -96,7 +117,7 @@ BEGIN
     IF COALESCE(btrim(tb_set_price.model), '') = '' OR COALESCE(btrim(tb_set_price.provider), '') = ''
         OR tb_set_price.effective_at IS NULL OR NOT isfinite(tb_set_price.effective_at)
         OR tb_set_price.currency IS NULL OR tb_set_price.currency !~ '^[A-Z]{3}$'
-        OR tb_set_price.source IS NULL OR tb_set_price.max_input_tokens <= 0
+        OR tb_set_price.source IS NULL OR tb_set_price.covers IS NULL OR array_position(tb_set_price.covers, NULL) IS NOT NULL OR tb_set_price.max_input_tokens <= 0
         OR (tb_set_price.input_price IS NULL AND tb_set_price.output_price IS NULL)
     THEN
         RAISE EXCEPTION USING ERRCODE = 'TB008', MESSAGE = 'incomplete price',
@@ -106,12 +127,15 @@ BEGIN
     END IF;
     INSERT INTO tokbudget.price (
         model, provider, currency, effective_at, origin, max_input_tokens, input_price, cache_read_price,
-        cache_write_price, cache_write_1h_price, output_price, reasoning_price, web_search_price, source, source_date)
+        cache_write_price, cache_write_1h_price, output_price, reasoning_price, web_search_price, input_audio_price,
+        input_image_price, output_audio_price, output_image_price, covers, source, source_date)
     VALUES (
         tb_set_price.model, tb_set_price.provider, tb_set_price.currency, tb_set_price.effective_at, 'user',
         tb_set_price.max_input_tokens, tb_set_price.input_price, tb_set_price.cache_read_price,
         tb_set_price.cache_write_price, tb_set_price.cache_write_1h_price, tb_set_price.output_price,
-        tb_set_price.reasoning_price, tb_set_price.web_search_price, tb_set_price.source, (now() AT TIME ZONE 'UTC')::date)
+        tb_set_price.reasoning_price, tb_set_price.web_search_price, tb_set_price.input_audio_price,
+        tb_set_price.input_image_price, tb_set_price.output_audio_price, tb_set_price.output_image_price,
+        tb_set_price.covers, tb_set_price.source, (now() AT TIME ZONE 'UTC')::date)
     RETURNING price.price_id INTO new_id;
     RETURN new_id;
 EXCEPTION
@@ -122,5 +146,5 @@ EXCEPTION
             HINT = 'Entries name the price they used, so a price is never changed; set a new one with a later effective_at.';
 END;
 $$;
-COMMENT ON FUNCTION @extschema@.tb_set_price(text, text, numeric, numeric, numeric, numeric, numeric, numeric, numeric, bigint, text, timestamp with time zone, text) IS
+COMMENT ON FUNCTION @extschema@.tb_set_price(text, text, numeric, numeric, numeric, numeric, numeric, numeric, numeric, numeric, numeric, numeric, numeric, text[], bigint, text, timestamp with time zone, text) IS
     'sets a model''s prices per 1,000,000 tokens from effective_at on; 0 is a price, NULL is none. Raises TB008 for an invalid or repeated price';

@@ -2,19 +2,6 @@
 
 REVOKE ALL ON ALL TABLES IN SCHEMA tokbudget FROM PUBLIC;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA tokbudget FROM PUBLIC;
-GRANT USAGE ON SCHEMA tokbudget TO PUBLIC;
-GRANT EXECUTE ON FUNCTION
-    tokbudget._count_tokens(text, text),
-    tokbudget._count_messages(jsonb, text, jsonb),
-    tokbudget._encode(text, text),
-    tokbudget._decode(integer[], text),
-    tokbudget._truncate(text, text, integer),
-    tokbudget._fits(text, text, integer),
-    tokbudget._split(text, text, integer, integer),
-    tokbudget._take_refusal(),
-    tokbudget._is_refused(),
-    tokbudget._raise_refusal()
-TO PUBLIC;
 
 REVOKE ALL ON FUNCTION
     @extschema@.tb_create_account(text, text, text, text, jsonb),
@@ -22,7 +9,7 @@ REVOKE ALL ON FUNCTION
     @extschema@.tb_thaw(text, text),
     @extschema@.tb_create_budget(text, text, numeric, text, boolean, text, timestamp with time zone, timestamp with time zone),
     @extschema@.tb_remaining(text, text[]),
-    @extschema@.tb_set_price(text, text, numeric, numeric, numeric, numeric, numeric, numeric, numeric, bigint, text, timestamp with time zone, text),
+    @extschema@.tb_set_price(text, text, numeric, numeric, numeric, numeric, numeric, numeric, numeric, numeric, numeric, numeric, numeric, text[], bigint, text, timestamp with time zone, text),
     @extschema@.tb_try_reserve(text, text, bigint, text, jsonb, bigint, jsonb, text[], text, interval, jsonb),
     @extschema@.tb_reserve(text, text, bigint, text, jsonb, bigint, jsonb, text[], text, interval, jsonb),
     @extschema@.tb_commit(uuid, jsonb, jsonb),

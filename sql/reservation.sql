@@ -83,7 +83,7 @@ CREATE TYPE tokbudget.reservation_result AS (
     expires_at timestamp with time zone
 );
 COMMENT ON TYPE tokbudget.reservation_result IS
-    'what tb_reserve holds: held and remaining map meters to amounts, cost in currency units; remaining is at the tightest budget';
+    'what tb_reserve holds: held and remaining map meters to amounts, cost in currency units; remaining is at the tightest budget, and at least so much: it may still leave out what holds that have expired and not been swept give back, which tb_remaining counts';
 
 CREATE TYPE tokbudget.decision AS (
     allowed boolean,

@@ -4,7 +4,8 @@ CREATE SCHEMA tokbudget;
 COMMENT ON SCHEMA tokbudget IS 'tables, views, types and internals of tokbudget; the public functions are tb_* in the schema of the extension';
 
 -- A refusal on its way from Rust to the client. pgrx can raise only the SQLSTATEs that PostgreSQL itself knows, so Rust
--- puts the refusal aside and returns NULL, and the PL/pgSQL function around it raises what was put aside.
+-- puts the refusal aside and returns NULL, and the PL/pgSQL function around it raises what was put aside. (The counting
+-- functions have no PL/pgSQL around them, which would cost more than they do; src/api/raise.rs raises for them.)
 CREATE TYPE tokbudget.refusal AS (code text, reason text, detail jsonb, hint text);
 COMMENT ON TYPE tokbudget.refusal IS 'why a call was refused: SQLSTATE, message, machine-readable detail, advice';
 

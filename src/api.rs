@@ -2,5 +2,6 @@
 
 mod account;
 mod outcome;
+mod raise;
 mod spend;
 mod token;

@@ -1,7 +1,8 @@
 //! How results and refusals leave Rust.
 //!
 //! pgrx can raise only the SQLSTATEs that PostgreSQL itself knows. A refusal is therefore put aside, the function returns
-//! NULL, and the PL/pgSQL function around it takes the refusal and raises it.
+//! NULL, and what is around the function takes the refusal and raises it: a PL/pgSQL function for the calls that use the
+//! tables, [`crate::api::raise`] for those that count.
 
 use std::cell::RefCell;
 
@@ -34,6 +35,11 @@ pub fn or_put_aside<T>(result: Result<T, Refusal>) -> Option<T> {
     })
 }
 
+/// The refusal that was put aside, once.
+pub fn take_refusal() -> Option<Refusal> {
+    REFUSAL.take()
+}
+
 /// Runs a call of the ledger. What is not a refusal ends the statement with an internal error.
 pub fn in_spi<T>(call: impl FnOnce(&mut SpiClient<'_>) -> Result<T, Failure>) -> Result<T, Refusal> {
     match Spi::connect_mut(call) {
@@ -63,7 +69,7 @@ pub fn row<const N: usize>(type_name: &str, fields: [Option<pg_sys::Datum>; N]) 
 
 #[pg_extern(sql = false)]
 fn _take_refusal() -> Option<composite_type!('static, "tokbudget.refusal")> {
-    let refusal = REFUSAL.take()?;
+    let refusal = take_refusal()?;
     Some(row(
         "tokbudget.refusal",
         [

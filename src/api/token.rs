@@ -5,6 +5,7 @@ use pgrx::{Array, IntoDatum, JsonB, composite_type};
 use serde_json::json;
 
 use crate::api::outcome::{or_put_aside, row};
+use crate::api::raise::export_raising;
 use crate::refusal::{Code, Refusal};
 use crate::tokenizer::{self, Encoding, TokenizerError, UnknownModel};
 
@@ -67,7 +68,10 @@ fn _count_tokens(content: &str, model: &str) -> Option<i32> {
 
 #[pg_extern(sql = false)]
 fn _count_messages(messages: Option<JsonB>, model: Option<&str>, tools: Option<JsonB>) -> Option<i32> {
-    let (messages, model) = (messages?, model?);
+    // Not STRICT in SQL, because tools may be NULL; the other two keep the meaning of STRICT.
+    let (Some(messages), Some(model)) = (messages, model) else {
+        return or_put_aside(Ok(None)).flatten();
+    };
     let tools = tools.map(|tools| tools.0);
     or_put_aside(
         tokenizer::count_messages(&messages.0, tools.as_ref(), model, &mut interrupt)
@@ -134,3 +138,11 @@ fn _split(
         row("tokbudget.token_chunk", [ordinal.into_datum(), content.into_datum(), token_count.into_datum()])
     }))
 }
+
+export_raising!(tb_count_tokens, pg_finfo_tb_count_tokens, _count_tokens_wrapper);
+export_raising!(tb_count_messages, pg_finfo_tb_count_messages, _count_messages_wrapper);
+export_raising!(tb_encode, pg_finfo_tb_encode, _encode_wrapper);
+export_raising!(tb_decode, pg_finfo_tb_decode, _decode_wrapper);
+export_raising!(tb_truncate, pg_finfo_tb_truncate, _truncate_wrapper);
+export_raising!(tb_fits, pg_finfo_tb_fits, _fits_wrapper);
+export_raising!(tb_split, pg_finfo_tb_split, _split_wrapper);

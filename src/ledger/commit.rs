@@ -104,7 +104,8 @@ pub fn commit(
     let spent_units: Vec<i64> =
         budgets.iter().map(|budget| used.amounts.get(&budget.meter).copied().unwrap_or(0)).collect();
     let overrun = spent_units.iter().zip(&reservation.held_units).any(|(spent, held)| spent > held);
-    let late = now > reservation.expires_at;
+    // From this instant on the hold may have been given to others.
+    let late = now >= reservation.expires_at;
     let settlements = reservation.settlements(&spent_units);
     let balances = Rows::new(client).settle(reservation.tenant_id, &settlements)?;
 

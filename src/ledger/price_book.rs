@@ -16,7 +16,8 @@ statement! {
     "SELECT DISTINCT ON (price.model, price.provider, price.origin)
          price.price_id, price.model, price.provider, price.origin, price.max_input_tokens, price.input_price,
          price.cache_read_price, price.cache_write_price, price.cache_write_1h_price, price.output_price,
-         price.reasoning_price, price.web_search_price
+         price.reasoning_price, price.web_search_price, price.input_audio_price, price.input_image_price,
+         price.output_audio_price, price.output_image_price, price.covers
      FROM tokbudget.price
      WHERE price.model OPERATOR(pg_catalog.=) ANY ($1) AND price.currency OPERATOR(pg_catalog.=) $2
          AND price.effective_at OPERATOR(pg_catalog.<=) $3
@@ -65,7 +66,13 @@ pub fn find(client: &mut SpiClient<'_>, model: &str, currency: &str, at: Instant
             output: unit_price(10)?,
             reasoning: unit_price(11)?,
             web_search: unit_price(12)?,
-            ..Price::default()
+            input_audio: unit_price(13)?,
+            input_image: unit_price(14)?,
+            output_audio: unit_price(15)?,
+            output_image: unit_price(16)?,
+            covers: required(&row, 17)?,
+            // Writes for five minutes cost what writes without a stated life cost; the book has one column for both.
+            cache_write_5m: None,
         };
         best = Some((rank, Listed { price_id: required(&row, 1)?, provider, price }));
     }
@@ -88,7 +95,7 @@ pub fn refuse(model: &str, error: &PriceError) -> Refusal {
             Code::UnknownModelOrPrice,
             format!("no price for this use of model \"{}\"", shortened(model)),
             detail,
-            "Set a price that covers it with tb_set_price().",
+            "Set a price that covers it with tb_set_price(), effective no later than the reservation, and commit again.",
         ),
         _ => Refusal::new(Code::InvalidArgument, "invalid amount", detail, "Check the token counts."),
     }

@@ -12,25 +12,13 @@ run_shellcheck() {
         xargs -0 shellcheck -x --source-path=SCRIPTDIR --source-path=.
 }
 
-# Functions without SET search_path. Counting is called once per row, and the setting would cost more than counting a short
-# prompt; their bodies qualify every name and operator.
-without_search_path=(
-    'tb_count_tokens(content text,model text)'
-    'tb_count_messages(messages jsonb,model text,tools jsonb)'
-    'tb_encode(content text,model text)'
-    'tb_decode(tokens integer[],model text)'
-    'tb_truncate(content text,model text,max_tokens integer)'
-    'tb_fits(content text,model text,max_tokens integer)'
-    'tb_split(content text,model text,max_tokens integer,overlap integer)'
-)
-
 # On what CREATE EXTENSION runs: the script that pgrx generates, and upgrade scripts.
 run_pgspot() {
     if [ ! -x "$venv/bin/pgspot" ]; then
         # Debian's Python, which setup.sh gives the venv module.
         /usr/bin/python3 -m venv --clear "$venv" && "$venv/bin/pip" install --quiet "pgspot==$pgspot_version" || return 1
     fi
-    "$venv/bin/pgspot" "${without_search_path[@]/#/--proc-without-search-path=extschema.}" "$TB_SHARE"/extension/tokbudget--*.sql
+    "$venv/bin/pgspot" "$TB_SHARE"/extension/tokbudget--*.sql
 }
 
 # --release: then the build that is installed has compiled most of what clippy needs.

@@ -120,7 +120,7 @@ SELECT reservation AS late_1 FROM reserve('late', 60, ttl => '1 minute') \gset
 SELECT reservation AS late_2 FROM reserve('late', 40, ttl => '1 minute') \gset
 SET tokbudget.clock = '2026-06-01 10:01:00+00';
 SELECT remaining FROM reserve('late', 100);
-SELECT tokens, overrun, remaining FROM tb_commit(:'late_1', '{"input_tokens": 60, "output_tokens": 0}');
+SELECT tokens, overrun FROM tb_commit(:'late_1', '{"input_tokens": 60, "output_tokens": 0}');
 SELECT tb_expire() AS swept;
 SET tokbudget.clock = '2026-06-02 10:00:00+00';
 SELECT tokens, overrun FROM tb_commit(:'late_2', '{"input_tokens": 30, "output_tokens": 0}');

@@ -105,6 +105,13 @@ SELECT tb_expire() AS swept;
 SELECT account, spent, held FROM balances('exp');
 SELECT reservation_id = :'e1' AS is_e1, state, settled_at FROM tokbudget.reservation WHERE reservation_id IN (:'e1', :'e2') ORDER BY state;
 SELECT tb_expire() AS swept_again;
+-- What is said to remain leaves out what has expired, whoever says it: of 100, 70 have expired here.
+SET tokbudget.clock = '2026-05-01 11:00:00+00';
+SELECT reservation AS e3, remaining AS after_reserve FROM reserve('exp', 10) \gset
+SELECT remaining AS after_commit FROM tb_commit(:'e3', '{"input_tokens": 10, "output_tokens": 0}') \gset
+SELECT :'after_reserve' AS after_reserve, :'after_commit' AS after_commit, remaining FROM tb_remaining('exp');
+SELECT tb_expire() AS swept;
+
 -- The longest and the shortest life, and none.
 SELECT ttl, code_of(format('SELECT tb_reserve(%L, input_tokens => 1, ttl => %L)', 'exp', ttl))
 FROM unnest(ARRAY['0.999999 seconds', '1 second', '7 days', '7 days 0.000001 seconds', '0', '-1 minute', '1 month', '1000000 years', NULL])

@@ -64,7 +64,6 @@ SET tokbudget.clock = '2026-10-25 01:30:00+00';
 SELECT remaining, window_start FROM tb_remaining('win/berlin');
 SET tokbudget.clock = '2026-10-25 23:00:00+00';
 SELECT remaining, window_start FROM tb_remaining('win/berlin');
--- In UTC that local day is two.
 SELECT account, window_start, spent, held FROM balances('win') WHERE account = 'win/berlin';
 
 -- Only a superuser moves the clock.

@@ -5,8 +5,13 @@ Every text is made anew from the same seed, so that two runs see the same bytes.
 
 import base64
 import random
+import statistics
 import string
 from collections.abc import Callable
+
+from session import Session
+
+KB, MB = 1024, 1024 * 1024
 
 # Common Chinese characters of one block; real text has punctuation between them.
 HANZI = (0x4E00, 0x8000)
@@ -45,6 +50,11 @@ def no_space_words(rng: random.Random, size: int) -> str:
     return "".join(rng.choices(words, k=size // 2))
 
 
+def runs_of_dashes(rng: random.Random, size: int) -> str:
+    """Runs of any length, so that no short cut for one long repetition helps."""
+    return "".join("-" * rng.randrange(4000) + "=" for _ in range(size // 1000))
+
+
 def combining_marks(rng: random.Random, size: int) -> str:
     return "".join("a" + "".join(rng.choices(block(*COMBINING), k=8)) for _ in range(size // 17 + 1))
 
@@ -73,6 +83,10 @@ KINDS: dict[str, Callable[[random.Random, int], str]] = {
     "equals signs": repeated("="),
     "slashes": repeated("/"),
     "-=-=": repeated("-="),
+    "random - and =": drawn("-="),
+    "runs of dashes": runs_of_dashes,
+    "random space and tab": drawn(" \t"),
+    "random CR and LF": drawn("\r\n"),
     "random punctuation": drawn(string.punctuation),
     "apostrophes and s": repeated("'s"),
     "random ASCII": drawn(string.printable),
@@ -103,3 +117,28 @@ def make(kind: str, size: int) -> str:
     text = cut(KINDS[kind](random.Random(f"tokbudget {kind}"), size), size)
     assert len(text.encode()) > size - 4, kind
     return text
+
+
+class HardTexts:
+    """A table of texts of one kind after the other, and how long it takes to count them."""
+
+    def __init__(self, session: Session, sizes: list[int]):
+        self.session = session
+        self.sizes = sizes
+        session.run("CREATE UNLOGGED TABLE hard_texts (size integer NOT NULL, body text NOT NULL)")
+        # Not compressed, so that reading them is the least part of counting them.
+        session.run("ALTER TABLE hard_texts ALTER body SET STORAGE EXTERNAL")
+
+    def load(self, text: str) -> None:
+        """The text as a whole in every size; for a size below 1 MB all slices of its first 1 MB, so that the time of the
+        statement around them does not count."""
+        self.session.run("TRUNCATE hard_texts")
+        for size in self.sizes:
+            whole = cut(text, max(size, MB)).encode()
+            slices = [whole[start : start + size].decode(errors="ignore") for start in range(0, len(whole), size)]
+            self.session.load("hard_texts (size, body)", [(size, body) for body in slices])
+
+    def nanoseconds(self, size: int, model: str, runs: int = 3) -> float:
+        """The median time per byte, on the processor."""
+        statement = f"SELECT sum(tb_count_tokens(body, '{model}')) FROM hard_texts WHERE size = {size}"
+        return statistics.median(self.session.run(statement).processor for _ in range(runs)) / max(size, MB) * 1e9

@@ -1,0 +1,187 @@
+#!/usr/bin/env bash
+# What survives: a dump and its restore, in three forms, and crashes of a backend and of the whole server. Through
+# tests/run.sh dump-restore, or by itself.
+set -euo pipefail
+export TB_RUN=${TB_RUN:-$$} TB_RESULT=${TB_RESULT:-/dev/stdout}
+# shellcheck source=tests/suites/lib.sh
+. "$(dirname "$0")/suites/lib.sh"
+
+# A crash must not lose what was acknowledged, so this cluster is as durable as a real one.
+scratch_cluster --conf 'fsync = on' --conf 'full_page_writes = on' "$@"
+cluster=$suite-$TB_RUN
+work=$TB_CLUSTERS/$cluster
+
+query() { psql -XAtq -v ON_ERROR_STOP=1 -d "$1" -c "$2"; }
+
+# Spends as clients do: two tenants, a window that is over, open and expired holds, prices of the book and of the user,
+# an overrun, a release, idempotency keys.
+fill() {
+    psql -Xq -v ON_ERROR_STOP=1 -d "$1" -o /dev/null <<'SQL'
+CREATE EXTENSION tokbudget;
+SELECT tb_set_price('own-model', 'acme', 2, 10, effective_at => '2020-01-01');
+SELECT tb_create_account('acme/search/bot', kind => 'agent', cost_center => 'S1', labels => '{"env": "prod"}'), tb_create_account('acme/ads'), tb_create_account('bravo/lab');
+SELECT tb_create_budget('acme', 'cost', 10), tb_create_budget('acme/search', 'tokens', 10000, 'month', time_zone => 'Europe/Berlin'), tb_create_budget('bravo', 'tokens', 1000);
+SELECT tb_freeze('acme/ads', 'a reason');
+SET tokbudget.clock = '2026-01-31 12:00:00+00';
+SELECT tb_commit((tb_reserve('acme/search/bot', model => 'gpt-4o', input_tokens => 100, max_output_tokens => 50)).reservation, '{"prompt_tokens": 90, "completion_tokens": 50}') FROM generate_series(1, 20);
+SELECT tb_reserve('bravo/lab', input_tokens => 100, ttl => '1 minute');
+RESET tokbudget.clock;
+SELECT tb_commit((tb_reserve('acme/search/bot', model => 'own-model', input_tokens => 100, max_output_tokens => 50)).reservation, '{"input_tokens": 100, "output_tokens": 500}', '{"workflow": "w", "team": "blue"}') FROM generate_series(1, 5);
+SELECT tb_release((tb_reserve('bravo/lab', input_tokens => 7)).reservation, 'not needed');
+CREATE TABLE kept AS
+SELECT (tb_reserve('acme/search/bot', model => 'own-model', input_tokens => 300, max_output_tokens => 0, idempotency_key => 'job-1', ttl => '1 day')).reservation AS open,
+       (tb_reserve('bravo/lab', input_tokens => 60, idempotency_key => 'job-2', ttl => '1 day')).reservation AS settled, NULL::uuid AS entry;
+UPDATE kept SET entry = (tb_commit(settled, '{"input_tokens": 50, "output_tokens": 0}')).entry;
+SQL
+}
+
+# Everything that the tables hold, one line per table.
+contents() {
+    local table
+    for table in tenant account budget balance reservation idempotency entry 'price'; do
+        query "$1" "SELECT '$table', count(*), md5(string_agg(t::text, E'\n' ORDER BY t::text)) FROM tokbudget.$table AS t"
+    done
+    query "$1" "SELECT * FROM tokbudget.chargeback ORDER BY chargeback::text"
+}
+
+is() { [ "$1" = "$2" ] || { printf 'expected: %s\nfound:    %s\n' "$2" "$1"; return 1; }; }
+
+same_contents() { diff <(contents origin) <(contents "$1"); }
+no_difference() { is "$(query "$1" 'SELECT count(*) FROM tb_verify()')" 0; }
+# A key and a commit that come again after the restore.
+same_answers() {
+    is "$(query "$1" "SELECT (tb_reserve('acme/search/bot', model => 'own-model', input_tokens => 300, max_output_tokens => 0, idempotency_key => 'job-1', ttl => '1 day')).reservation = open FROM kept")" t &&
+        is "$(query "$1" "SELECT (tb_commit(settled, '{\"input_tokens\": 50, \"output_tokens\": 0}')).entry = entry FROM kept")" t &&
+        no_difference "$1"
+}
+prices_resolve() {
+    is "$(query "$1" "SELECT string_agg(DISTINCT price.model || ' ' || price.origin, ', ') || ', unresolved: ' || count(*) FILTER (WHERE price.price_id IS NULL)
+        FROM tokbudget.entry LEFT JOIN tokbudget.price USING (price_id) WHERE entry.price_id IS NOT NULL")" 'gpt-4o book, own-model user, unresolved: 0'
+}
+# refused DATABASE CODE STATEMENT
+refused() {
+    local said
+    said=$(psql -Xq -v VERBOSITY=verbose -d "$1" -c "$3" 2>&1) && { echo "was accepted: $3"; return 1; }
+    [[ $said = *"ERROR:  $2:"* ]] || { echo "$said"; return 1; }
+}
+ledger_immutable() {
+    refused "$1" TB010 "SET session_replication_role = replica; UPDATE tokbudget.entry SET cost = 0" &&
+        refused "$1" TB010 "SET session_replication_role = replica; DELETE FROM tokbudget.entry_default" &&
+        refused "$1" TB010 "SET session_replication_role = replica; TRUNCATE tokbudget.entry"
+}
+# bravo has 1000, 50 of them spent, and 100 expired without a sweep: 950 fit, and nothing more. The open hold still settles.
+goes_on() {
+    query "$1" "SELECT tb_reserve('bravo/lab', input_tokens => 950)" >/dev/null &&
+        refused "$1" TB001 "SELECT tb_reserve('bravo/lab', input_tokens => 1)" &&
+        refused "$1" TB009 "SELECT tb_reserve('acme/ads', input_tokens => 1)" &&
+        is "$(query "$1" "SELECT tokens FROM kept, LATERAL tb_commit(open, '{\"input_tokens\": 250, \"output_tokens\": 0}')")" 250 &&
+        is "$(query "$1" 'SELECT tb_expire()')" 1 &&
+        no_difference "$1"
+}
+
+# restored NAME: all that must hold in the database NAME.
+restored() {
+    check "$1: the same rows" same_contents "$1"
+    check "$1: balance = ledger" no_difference "$1"
+    check "$1: retries get their first answers" same_answers "$1"
+    check "$1: every price is found" prices_resolve "$1"
+    check "$1: the ledger is immutable" ledger_immutable "$1"
+    check "$1: spending goes on" goes_on "$1"
+}
+
+createdb origin
+fill origin
+
+dump_plain() { createdb plain && pg_dump origin >"$work/plain.sql" && psql -XqAt -v ON_ERROR_STOP=1 -d plain -f "$work/plain.sql" >/dev/null; }
+dump_custom() { createdb custom && pg_dump -Fc -f "$work/custom.dump" origin && pg_restore --exit-on-error -j2 -d custom "$work/custom.dump"; }
+# Into a database where the extension, and the user's own table, are already.
+dump_data() {
+    createdb data_only && query data_only 'CREATE EXTENSION tokbudget; CREATE TABLE kept (open uuid, settled uuid, entry uuid)' &&
+        pg_dump --data-only origin >"$work/data.sql" && psql -XqAt -v ON_ERROR_STOP=1 -d data_only -f "$work/data.sql" >/dev/null
+}
+check 'plain dump and restore' dump_plain
+restored plain
+check 'custom dump, parallel restore' dump_custom
+restored custom
+check 'dump of the data alone' dump_data
+restored data_only
+# A dump of what was restored is the whole again.
+dump_again() { createdb again && pg_dump custom | psql -XqAt -v ON_ERROR_STOP=1 -d again >/dev/null && diff <(contents custom) <(contents again); }
+check 'dump of a restored database' dump_again
+
+# Crashes. Writers note each id that the server has acknowledged; one transaction is open when the end comes.
+createdb crash
+query crash "CREATE EXTENSION tokbudget; SELECT tb_create_account('crash/bot'), tb_create_budget('crash', 'tokens', 1000000000), tb_create_budget('crash/bot', 'tokens', 1000000000, 'day')" >/dev/null
+
+writer() {
+    local i
+    for ((i = 0; i < 20000; i++)); do
+        echo "SELECT 'reservation', (tb_reserve('crash/bot', input_tokens => 5)).reservation;"
+        echo "SELECT 'entry', (tb_commit((tb_reserve('crash/bot', input_tokens => 5)).reservation, '{\"input_tokens\": 3, \"output_tokens\": 0}')).entry;"
+    done | psql -XAtq -F ' ' -d crash >>"$work/acknowledged" 2>/dev/null
+}
+# Prints the id of the backend whose transaction is open.
+open_transaction() {
+    psql -Xq -d crash -o /dev/null 2>/dev/null <<<"BEGIN; SELECT tb_reserve('crash/bot', input_tokens => 777); SELECT pg_sleep(600);" &
+    local tries
+    for ((tries = 0; tries < 200; tries++)); do
+        query crash "SELECT pid FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)%' AND wait_event = 'PgSleep'" | grep . && return
+        sleep 0.05
+    done
+    return 1
+}
+server_up() {
+    local tries
+    for ((tries = 0; tries < 600; tries++)); do
+        psql -Xqd crash -c 'SELECT 1' >/dev/null 2>&1 && return
+        sleep 0.1
+    done
+    return 1
+}
+server_gone() {
+    local tries
+    for ((tries = 0; tries < 600; tries++)); do
+        pgrx-config/cluster.sh status "$cluster" || return 0
+        sleep 0.1
+    done
+    return 1
+}
+# end_backend|end_server_at_once|end_server_by_force: how it ends, and how it comes back.
+end_backend() { kill -9 "$1" && sleep 0.5 && server_up; }
+end_server() { kill "-$1" "$(cat "$work/pid")" && server_gone && pgrx-config/cluster.sh start "$cluster" && server_up; }
+end_server_at_once() { end_server QUIT; }
+end_server_by_force() { end_server KILL; }
+
+crash() {
+    local backend writers=() before after
+    before=$(wc -l <"$work/acknowledged")
+    writer & writers+=($!)
+    writer & writers+=($!)
+    backend=$(open_transaction) || { echo 'no open transaction'; return 1; }
+    sleep 1
+    "$1" "$backend" || return 1
+    wait "${writers[@]}" || true
+    # Their last line may be cut short.
+    after=$(grep -cE '^(reservation|entry) [-0-9a-f]{36}$' "$work/acknowledged")
+    echo "acknowledged: $after"
+    [ "$after" -gt "$before" ]
+}
+acknowledged_present() {
+    grep -E '^(reservation|entry) [-0-9a-f]{36}$' "$work/acknowledged" >"$work/ids"
+    is "$(psql -XAtq -v ON_ERROR_STOP=1 -d crash <<SQL
+CREATE TEMP TABLE acknowledged (kind text, id uuid);
+\copy acknowledged FROM '$work/ids' WITH (DELIMITER ' ')
+SELECT count(*) FROM acknowledged WHERE id NOT IN (SELECT reservation_id FROM tokbudget.reservation UNION ALL SELECT entry_id FROM tokbudget.entry);
+SQL
+    )" 0
+}
+uncommitted_absent() { is "$(query crash 'SELECT count(*) FROM tokbudget.reservation WHERE input_tokens = 777')" 0; }
+
+: >"$work/acknowledged"
+for end in end_backend end_server_at_once end_server_by_force; do
+    check "$end: the server comes back" crash "$end"
+    check "$end: what was acknowledged is there" acknowledged_present
+    check "$end: what was not committed is not" uncommitted_absent
+    check "$end: balance = ledger" no_difference crash
+done
+report
