@@ -111,7 +111,8 @@ check 'dump of a restored database' dump_again
 
 # Crashes. Writers note each id that the server has acknowledged; one transaction is open when the end comes.
 createdb crash
-query crash "CREATE EXTENSION tokbudget; SELECT tb_create_account('crash/bot'), tb_create_budget('crash', 'tokens', 1000000000), tb_create_budget('crash/bot', 'tokens', 1000000000, 'day')" >/dev/null
+query crash "CREATE EXTENSION tokbudget; SELECT tb_create_account('crash/bot'), tb_create_budget('crash', 'tokens', 1000000000), tb_create_budget('crash/bot', 'tokens', 1000000000, 'day'),
+    tb_create_account('open/bot'), tb_create_budget('open', 'tokens', 1000)" >/dev/null
 
 writer() {
     local i
@@ -120,9 +121,9 @@ writer() {
         echo "SELECT 'entry', (tb_commit((tb_reserve('crash/bot', input_tokens => 5)).reservation, '{\"input_tokens\": 3, \"output_tokens\": 0}')).entry;"
     done | psql -XAtq -F ' ' -d crash >>"$work/acknowledged" 2>/dev/null
 }
-# Prints the id of the backend whose transaction is open.
+# Prints the id of the backend whose transaction is open. It is another tenant's, or the writers would wait for it.
 open_transaction() {
-    psql -Xq -d crash -o /dev/null 2>/dev/null <<<"BEGIN; SELECT tb_reserve('crash/bot', input_tokens => 777); SELECT pg_sleep(600);" &
+    psql -Xq -d crash >/dev/null 2>&1 <<<"BEGIN; SELECT tb_reserve('open/bot', input_tokens => 777); SELECT pg_sleep(600);" &
     local tries
     for ((tries = 0; tries < 200; tries++)); do
         query crash "SELECT pid FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)%' AND wait_event = 'PgSleep'" | grep . && return
@@ -146,7 +147,7 @@ server_gone() {
     done
     return 1
 }
-# end_backend|end_server_at_once|end_server_by_force: how it ends, and how it comes back.
+# The ends, each with the way back.
 end_backend() { kill -9 "$1" && sleep 0.5 && server_up; }
 end_server() { kill "-$1" "$(cat "$work/pid")" && server_gone && pgrx-config/cluster.sh start "$cluster" && server_up; }
 end_server_at_once() { end_server QUIT; }

@@ -9,7 +9,7 @@ use crate::tokenizer::{self, Encoding};
 #[test]
 fn the_callback_comes_at_least_every_64_kilobytes() {
     for encoding in DISTINCT {
-        for (name, text) in hostile(300_000) {
+        for (name, text) in hostile(150_000) {
             let least = text.len() / 65_536;
             let calls = |work: &dyn Fn(&mut dyn FnMut())| {
                 let mut calls = 0;

@@ -345,7 +345,7 @@ pub fn prose() -> String {
 pub fn real_texts() -> Vec<String> {
     let licenses = files_in(Path::new("/usr/share/common-licenses"));
     let fixtures = files_in(&manifest_dir().join("tests/fixtures/text"));
-    let sources = source_files(400);
+    let sources = source_files(super::rounds(400));
     licenses
         .into_iter()
         .chain(fixtures)

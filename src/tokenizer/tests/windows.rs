@@ -53,7 +53,7 @@ fn random_texts() {
 #[test]
 fn hostile_texts() {
     for encoding in DISTINCT {
-        for (_, text) in hostile(6_000) {
+        for (_, text) in hostile(rounds(6_000)) {
             check(&text, encoding, 100, 0);
             check(&text, encoding, 100, 20);
         }
@@ -62,7 +62,7 @@ fn hostile_texts() {
 
 #[test]
 fn real_texts_share_about_the_overlap() {
-    for text in real_texts().iter().take(40) {
+    for text in real_texts().iter().take(rounds(40)) {
         let (limit, overlap) = (200, 40);
         check(text, Encoding::O200kBase, limit, overlap);
         let chunks = windows(text, Encoding::O200kBase, limit, overlap);
