@@ -25,6 +25,8 @@ export PGRX_PG_CONFIG_PATH=$TB_BIN/pg_config
 
 # What the user's shell says must not change what the tools print or what the server sorts.
 export LC_ALL=C.UTF-8
+# pgrx puts a backtrace into the DETAIL of errors if the server's environment asks for one.
+unset RUST_BACKTRACE RUST_LIB_BACKTRACE
 # Files made for the server's user to read must be readable.
 umask 022
 # cargo would look for make's job server, which recipes do not get.

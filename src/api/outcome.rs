@@ -5,6 +5,7 @@
 //! tables, [`crate::api::raise`] for those that count.
 
 use std::cell::RefCell;
+use std::ffi::CStr;
 
 use pgrx::prelude::*;
 use pgrx::spi::SpiClient;
@@ -56,14 +57,31 @@ fn internal_error(message: String) -> ! {
 }
 
 /// A row of the composite type `type_name` of schema tokbudget.
-pub fn row<const N: usize>(type_name: &str, fields: [Option<pg_sys::Datum>; N]) -> Row {
-    let Some(tuple_desc) = PgTupleDesc::for_composite_type(type_name) else {
-        internal_error(format!("tokbudget: type {type_name} is missing"))
+pub fn row<const N: usize>(type_name: &CStr, fields: [Option<pg_sys::Datum>; N]) -> Row {
+    let Some(tuple_desc) = PgTupleDesc::for_composite_type_by_oid(find_type(type_name)) else {
+        internal_error(format!("tokbudget: type {type_name:?} is missing"))
     };
     // SAFETY: the fields are in the order and of the types that sql/ declares for the type; their number is checked.
     match unsafe { PgHeapTuple::from_datums(tuple_desc, fields) } {
         Ok(row) => row,
-        Err(tuple_error) => internal_error(format!("tokbudget: type {type_name}: {tuple_error}")),
+        Err(tuple_error) => internal_error(format!("tokbudget: type {type_name:?}: {tuple_error}")),
+    }
+}
+
+/// The type's oid, straight from the system caches: a caller of a counting function needs no right on the schema to get
+/// its result, and nothing has to be parsed.
+fn find_type(name: &CStr) -> pg_sys::Oid {
+    // SAFETY: plain look-ups; both names outlive them.
+    unsafe {
+        let schema = pg_sys::get_namespace_oid(c"tokbudget".as_ptr(), true);
+        pg_sys::GetSysCacheOid(
+            pg_sys::SysCacheIdentifier::TYPENAMENSP as i32,
+            pg_sys::Anum_pg_type_oid as pg_sys::AttrNumber,
+            pg_sys::Datum::from(name.as_ptr()),
+            pg_sys::Datum::from(schema),
+            pg_sys::Datum::from(0_usize),
+            pg_sys::Datum::from(0_usize),
+        )
     }
 }
 
@@ -71,7 +89,7 @@ pub fn row<const N: usize>(type_name: &str, fields: [Option<pg_sys::Datum>; N]) 
 fn _take_refusal() -> Option<composite_type!('static, "tokbudget.refusal")> {
     let refusal = take_refusal()?;
     Some(row(
-        "tokbudget.refusal",
+        c"refusal",
         [
             refusal.code.sqlstate().into_datum(),
             refusal.reason.into_datum(),

@@ -95,7 +95,7 @@ fn request_from_sql<'a>(
 
 fn allowed(hold: Hold) -> Row {
     row(
-        "tokbudget.decision",
+        c"decision",
         [
             true.into_datum(),
             None,
@@ -114,7 +114,7 @@ fn allowed(hold: Hold) -> Row {
 
 fn refused(refusal: Refusal) -> Row {
     row(
-        "tokbudget.decision",
+        c"decision",
         [
             false.into_datum(),
             refusal.code.sqlstate().into_datum(),
@@ -144,7 +144,7 @@ fn _commit(
     });
     or_put_aside(committed).map(|receipt| {
         row(
-            "tokbudget.commit_result",
+            c"commit_result",
             [
                 receipt.entry.into_datum(),
                 receipt.cost_nanos.and_then(|nanos| numeric(meter::COST, nanos)),
@@ -188,7 +188,7 @@ fn remaining_row((claim, balance): (Claim, Balance)) -> Row {
     let Claim { budget, window, .. } = claim;
     let amount = |units| numeric(&budget.meter, units);
     row(
-        "tokbudget.remaining",
+        c"remaining",
         [
             budget.budget_id.into_datum(),
             budget.account.clone().into_datum(),

@@ -135,7 +135,7 @@ fn _split(
         chunks.into_iter().enumerate().map(to_row).collect::<Result<Vec<_>, Refusal>>()
     }));
     SetOfIterator::new(chunks.unwrap_or_default().into_iter().map(|(ordinal, content, token_count)| {
-        row("tokbudget.token_chunk", [ordinal.into_datum(), content.into_datum(), token_count.into_datum()])
+        row(c"token_chunk", [ordinal.into_datum(), content.into_datum(), token_count.into_datum()])
     }))
 }
 

@@ -105,7 +105,8 @@ SELECT tb_expire() AS swept;
 SELECT account, spent, held FROM balances('exp');
 SELECT reservation_id = :'e1' AS is_e1, state, settled_at FROM tokbudget.reservation WHERE reservation_id IN (:'e1', :'e2') ORDER BY state;
 SELECT tb_expire() AS swept_again;
--- What is said to remain leaves out what has expired, whoever says it: of 100, 70 have expired here.
+-- What a hold and a commit say remains may count expired holds that nobody has swept, so it is never too much; tb_remaining is
+-- exact. Of 100, 70 have expired here and 10 are spent.
 SET tokbudget.clock = '2026-05-01 11:00:00+00';
 SELECT reservation AS e3, remaining AS after_reserve FROM reserve('exp', 10) \gset
 SELECT remaining AS after_commit FROM tb_commit(:'e3', '{"input_tokens": 10, "output_tokens": 0}') \gset
