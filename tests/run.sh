@@ -13,6 +13,11 @@ suites=(
     isolation
     isolation-preload
     reference
+    readme
+    driver
+    dump-restore
+    oracle
+    memory
 )
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)

@@ -104,6 +104,14 @@ SELECT state FROM tokbudget.reservation WHERE reservation_id = :'bad';
 -- What the price does not cover is not free: a tier that costs more, a search without a price.
 SELECT code_of(format('SELECT tb_commit(%L, %L)', :'bad', '{"service_tier": "priority", "usage": {"prompt_tokens": 1, "completion_tokens": 1}}')) AS dearer_tier,
        code_of(format('SELECT tb_commit(%L, %L)', :'bad', '{"input_tokens": 1, "output_tokens": 1, "server_tool_use": {"web_search_requests": 1}}')) AS search;
+-- With a price that covers them they are booked. Per million: 4 in, 20 out at the dear tier; 40 for audio in, 80 for audio out:
+-- (10 * 4 + 5 * 20) * 1e-6 = 0.00014, and (6 * 4 + 4 * 40 + 2 * 20 + 3 * 80) * 1e-6 = (24 + 160 + 40 + 240) * 1e-6 = 0.000464.
+SELECT tb_set_price('com-dear', 'acme', 4, 20, input_audio_price => 40, output_audio_price => 80, covers => ARRAY['service_tier:priority'], effective_at => '2020-01-01') > 0;
+SELECT (tb_commit((tb_reserve('com/bot', model => 'com-dear', input_tokens => 10, max_output_tokens => 5)).reservation,
+           '{"service_tier": "priority", "usage": {"prompt_tokens": 10, "completion_tokens": 5}}')).cost AS dear_tier,
+       (tb_commit((tb_reserve('com/bot', model => 'com-dear', input_tokens => 10, max_output_tokens => 5)).reservation,
+           '{"prompt_tokens": 10, "completion_tokens": 5, "prompt_tokens_details": {"audio_tokens": 4}, "completion_tokens_details": {"audio_tokens": 3}}')).cost AS audio;
+SELECT held -> 'cost' AS held_for_all_audio FROM tb_reserve('com/bot', model => 'com-dear', input_tokens => 10, max_output_tokens => 5);
 SELECT tb_release(:'bad');
 SELECT code_of(format('SELECT tb_commit(%L, %L)', :'bad', '{"input_tokens": 1, "output_tokens": 1}')) AS after_release;
 

@@ -16,6 +16,7 @@ JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'tokbudget';
 GRANT SELECT ON functions TO PUBLIC;
 SET ROLE regress_tokbudget_none;
 SELECT name, code_of(call) FROM functions WHERE schema = 'public' ORDER BY name COLLATE "C";
+SELECT has_schema_privilege('tokbudget', 'USAGE') AS may_look_into_schema, has_schema_privilege('tokbudget', 'CREATE') AS may_create_in_schema;
 SELECT name, has_function_privilege(oid, 'EXECUTE') AS may_execute FROM functions WHERE schema = 'tokbudget' ORDER BY name COLLATE "C";
 SELECT tb_count_tokens('hello world', 'gpt-4o'), tb_fits('hello world', 'gpt-4o', 1), (SELECT count(*) FROM tb_split('hello world', 'gpt-4o', 1)) AS chunks,
        tb_count_messages('[]', 'gpt-4o') AS messages, code_of($$SELECT tb_encode('x', 'no-such')$$) AS refusals_arrive;
