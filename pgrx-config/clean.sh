@@ -7,7 +7,11 @@ set -euo pipefail
 for cluster in "$TB_CLUSTERS"/*/; do
     [ ! -d "$cluster" ] || "$TB_ROOT/pgrx-config/cluster.sh" stop "$(basename "$cluster")"
 done
-[ ! -L "$TB_TARGET/postgres" ] || rm -rf "$(dirname "$TB_POSTGRES")"
+if [ -L "$TB_TARGET/postgres" ]; then
+    outside=$(dirname "$TB_POSTGRES")
+    rm -rf "$outside"
+    rmdir --ignore-fail-on-non-empty "$(dirname "$outside")"
+fi
 rm -rf "$TB_TARGET"/{postgres,cluster,regress,venv}
 cd "$TB_ROOT"
 cargo clean

@@ -16,4 +16,6 @@ fi
 
 "$here/setup.sh" --build
 cd "$TB_ROOT"
-PGRX_PG_CONFIG_PATH=$pg_config cargo pgrx install --release --pg-config "$pg_config" "${@:2}"
+# What was built for the private PostgreSQL serves another server of the same version.
+[ "$("$PGRX_PG_CONFIG_PATH" --version 2>/dev/null)" = "$("$pg_config" --version)" ] || export PGRX_PG_CONFIG_PATH=$pg_config
+cargo pgrx install --release --pg-config "$pg_config" "${@:2}"

@@ -1,5 +1,8 @@
 -- Accounts form a tree by path, 'acme/search/bot-7'. The first segment is the tenant: one tenant's tree lives together,
 -- so every key begins with tenant_id and every call touches one tenant.
+--
+-- No foreign keys among the tables of the extension: CREATE EXTENSION makes them before any data is loaded, and a parallel
+-- pg_restore loads the tables in no particular order. The functions are the only writers and keep what the keys would.
 
 CREATE TABLE tokbudget.tenant (
     tenant_id integer NOT NULL,
@@ -31,8 +34,6 @@ CREATE TABLE tokbudget.account (
     created_at timestamp with time zone NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     CONSTRAINT account_pkey PRIMARY KEY (tenant_id, account_id),
     CONSTRAINT account_path_key UNIQUE (tenant_id, path),
-    CONSTRAINT account_tenant_fkey FOREIGN KEY (tenant_id) REFERENCES tokbudget.tenant (tenant_id),
-    CONSTRAINT account_parent_fkey FOREIGN KEY (tenant_id, parent_id) REFERENCES tokbudget.account (tenant_id, account_id),
     CONSTRAINT account_status_check CHECK (status OPERATOR(pg_catalog.=) ANY (ARRAY['active', 'frozen', 'closed'])),
     CONSTRAINT account_labels_check CHECK (pg_catalog.jsonb_typeof(labels) OPERATOR(pg_catalog.=) 'object')
 );

@@ -23,7 +23,6 @@ CREATE TABLE tokbudget.budget (
         END
     ) STORED,
     CONSTRAINT budget_pkey PRIMARY KEY (tenant_id, budget_id),
-    CONSTRAINT budget_account_fkey FOREIGN KEY (tenant_id, account_id) REFERENCES tokbudget.account (tenant_id, account_id),
     CONSTRAINT budget_meter_check CHECK (meter OPERATOR(pg_catalog.~) '^[a-z][a-z0-9_]{0,62}$'),
     CONSTRAINT budget_amount_check CHECK (
         amount OPERATOR(pg_catalog.>=) 0::numeric
@@ -59,7 +58,6 @@ CREATE TABLE tokbudget.balance (
     spent_units bigint NOT NULL DEFAULT 0,
     held_units bigint NOT NULL DEFAULT 0,
     CONSTRAINT balance_pkey PRIMARY KEY (tenant_id, budget_id, window_start),
-    CONSTRAINT balance_budget_fkey FOREIGN KEY (tenant_id, budget_id) REFERENCES tokbudget.budget (tenant_id, budget_id),
     CONSTRAINT balance_held_check CHECK (held_units OPERATOR(pg_catalog.>=) 0::bigint)
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE tokbudget.balance IS 'what is spent and held per budget and window; derived from entry and reservation, tb_verify() compares';

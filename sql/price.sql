@@ -11,7 +11,8 @@ CREATE TABLE tokbudget.price (
             provider OPERATOR(pg_catalog.||) pg_catalog.chr(10) OPERATOR(pg_catalog.||)
             currency OPERATOR(pg_catalog.||) pg_catalog.chr(10) OPERATOR(pg_catalog.||)
             origin OPERATOR(pg_catalog.||) pg_catalog.chr(10) OPERATOR(pg_catalog.||)
-            pg_catalog.date_part('epoch', pg_catalog.timezone('UTC', effective_at))::pg_catalog.int8::pg_catalog.text
+            (pg_catalog.date_part('epoch', pg_catalog.timezone('UTC', effective_at))
+                OPERATOR(pg_catalog.*) 1000000::pg_catalog.float8)::pg_catalog.int8::pg_catalog.text
         ), 1, 15)
     )::pg_catalog.bit(60)::pg_catalog.int8) STORED,
     model text NOT NULL,
@@ -115,7 +116,7 @@ BEGIN
         END IF;
     END LOOP;
     IF COALESCE(btrim(tb_set_price.model), '') = '' OR COALESCE(btrim(tb_set_price.provider), '') = ''
-        OR tb_set_price.effective_at IS NULL OR NOT isfinite(tb_set_price.effective_at)
+        OR tb_set_price.effective_at IS NULL OR NOT tb_set_price.effective_at BETWEEN '1970-01-01 UTC' AND '9999-12-31 UTC'
         OR tb_set_price.currency IS NULL OR tb_set_price.currency !~ '^[A-Z]{3}$'
         OR tb_set_price.source IS NULL OR tb_set_price.covers IS NULL OR array_position(tb_set_price.covers, NULL) IS NOT NULL OR tb_set_price.max_input_tokens <= 0
         OR (tb_set_price.input_price IS NULL AND tb_set_price.output_price IS NULL)
@@ -123,7 +124,7 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = 'TB008', MESSAGE = 'incomplete price',
             DETAIL = jsonb_build_object('model', tb_set_price.model, 'provider', tb_set_price.provider,
                 'currency', tb_set_price.currency, 'effective_at', tb_set_price.effective_at)::text,
-            HINT = 'Give model, provider, an input or output price, a currency of three letters and a finite effective_at. A price of 0 is a price; NULL is none.';
+            HINT = 'Give model, provider, an input or output price, a currency of three letters and an effective_at from 1970 to 9999. A price of 0 is a price; NULL is none.';
     END IF;
     INSERT INTO tokbudget.price (
         model, provider, currency, effective_at, origin, max_input_tokens, input_price, cache_read_price,

@@ -1,8 +1,11 @@
 //! A long piece has the tokens that it has when it is encoded as a whole.
 
+use std::ops::ControlFlow;
+
 use super::texts::{Random, hostile};
 use super::{DISTINCT, count, encode, rounds};
 use crate::tokenizer::engine::Collected;
+use crate::tokenizer::giant::Sink;
 use crate::tokenizer::vocabulary::Vocabulary;
 use crate::tokenizer::{Encoding, giant, merge};
 
@@ -25,6 +28,41 @@ fn windows_of_any_size_give_the_same_tokens() {
             for window in [1, 3, 16, 61, 256, 1000] {
                 assert!(by_windows(&vocabulary, text.as_bytes(), window) == whole, "{name}, {window}");
             }
+        }
+    }
+}
+
+/// What a sink sees of the memory in use: the largest part, and how often all began again.
+#[derive(Default)]
+struct Witness {
+    largest: usize,
+    beginnings: usize,
+}
+
+impl Sink for Witness {
+    fn take(&mut self, tokens: &[u32]) -> ControlFlow<()> {
+        self.largest = self.largest.max(tokens.len());
+        ControlFlow::Continue(())
+    }
+
+    fn begin(&mut self) {
+        self.beginnings += 1;
+    }
+
+    fn end(&mut self) {}
+}
+
+#[test]
+fn memory_is_bounded_and_work_is_interruptible() {
+    let size = rounds(1_000_000);
+    for vocabulary in current() {
+        for (name, text) in hostile(size) {
+            let (mut witness, mut calls) = (Witness::default(), 0);
+            let mut interrupt = || calls += 1;
+            let _ = giant::encode(&vocabulary, text.as_bytes(), giant::WINDOW, &mut interrupt, &mut witness);
+            assert_eq!(witness.beginnings, 1, "{name}");
+            assert!(witness.largest <= giant::WINDOW, "{name}: {} tokens", witness.largest);
+            assert!(calls >= text.len() / giant::WINDOW, "{name}: {calls} interrupts");
         }
     }
 }
