@@ -207,7 +207,9 @@ def emoji(package: pathlib.Path) -> Iterator[str]:
 
     def annotations(file: pathlib.Path) -> str:
         found = pattern.findall(html.unescape(file.read_text()))
-        return "".join(f"{symbol} {name}: {keywords.replace(' | ', ', ')} {symbol}\n" for symbol, keywords, name in found)
+        return "".join(
+            f"{symbol} {name}: {keywords.replace(' | ', ', ')} {symbol}\n" for symbol, keywords, name in found
+        )
 
     files = shuffled((package / "unicode-cldr-core").rglob("annotations/*.xml"))
     return in_turn(*[documents([text]) for text in map(annotations, files) if len(text) > 80_000])
@@ -220,7 +222,9 @@ def prompts(package: pathlib.Path) -> Iterator[str]:
     paragraphs = (
         line for file in shuffled((package / "postgresql-doc-15").rglob("*.html")) for line in page(file).splitlines()
     )
-    return (text for text in itertools.chain(sayings, paragraphs) if 100 <= len(text.encode()) <= 300 and "\0" not in text)
+    return (
+        text for text in itertools.chain(sayings, paragraphs) if 100 <= len(text.encode()) <= 300 and "\0" not in text
+    )
 
 
 KINDS = {

@@ -33,7 +33,13 @@ def block(first: int, last: int) -> str:
 
 def random_unicode(rng: random.Random, size: int) -> str:
     # Without the surrogates, which are no characters, and without zero, which PostgreSQL does not store.
-    ranges = [range(0x1, 0x80), range(0x80, 0x800), range(0x800, 0xD800), range(0xE000, 0x10000), range(0x10000, 0x110000)]
+    ranges = [
+        range(0x1, 0x80),
+        range(0x80, 0x800),
+        range(0x800, 0xD800),
+        range(0xE000, 0x10000),
+        range(0x10000, 0x110000),
+    ]
     return "".join(chr(rng.choice(ranges[index])) for index in rng.choices(range(5), k=size // 2))
 
 

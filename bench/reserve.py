@@ -49,7 +49,21 @@ def pgbench(script: str, clients: int, seconds: int) -> tuple[float, list[float]
     with tempfile.NamedTemporaryFile("w", suffix=".sql") as file:
         file.write(script)
         file.flush()
-        command = ["pgbench", "-n", "-r", "-M", "prepared", "-c", str(clients), "-j", "1", "-T", str(seconds), "-f", file.name]
+        command = [
+            "pgbench",
+            "-n",
+            "-r",
+            "-M",
+            "prepared",
+            "-c",
+            str(clients),
+            "-j",
+            "1",
+            "-T",
+            str(seconds),
+            "-f",
+            file.name,
+        ]
         done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(f"pgbench failed:\n{done.stdout}{done.stderr}")
@@ -94,7 +108,18 @@ def main() -> None:
                 )
         wrong = session.run("SELECT count(*) FROM tokbudget.reservation WHERE state <> 'committed'").value
     table.heading("tb_reserve + tb_commit beside one bare INSERT: per second, and milliseconds per call; medians")
-    header = ["fsync", "clients", "INSERT/s", "reserve+commit/s", "ratio", "INSERT ms", "tb_reserve ms", "x INSERT", "tb_commit ms", "x INSERT"]
+    header = [
+        "fsync",
+        "clients",
+        "INSERT/s",
+        "reserve+commit/s",
+        "ratio",
+        "INSERT ms",
+        "tb_reserve ms",
+        "x INSERT",
+        "tb_commit ms",
+        "x INSERT",
+    ]
     table.show(header, rows)
     print(f"reservations left open: {wrong}")
 

@@ -75,9 +75,10 @@ def count_in_tiktoken(program: pathlib.Path, file: pathlib.Path, encoding: str) 
 
 
 def scan(kind: str) -> float:
-    """The time to read and decompress the documents; starts_with looks at one byte."""
+    """The time to read and decompress the documents; the comparison itself looks at one byte."""
     with Session() as session:
-        return session.run(f"SELECT count(*) FROM documents WHERE kind = '{kind}' AND starts_with(body, E'\\x01')").processor
+        query = f"SELECT count(body COLLATE \"C\" < E'\\x01') FROM documents WHERE kind = '{kind}'"
+        return session.run(query).processor
 
 
 def main() -> int:
@@ -124,7 +125,19 @@ def main() -> int:
         f"Counting through SQL, beside tiktoken-rs: MB/s on one thread, new text, medians of {rounds} rounds; "
         "the token counts agree"
     )
-    header = ["encoding", "text", "MB", "bytes each", "tb_count_tokens", "tiktoken-rs", "times as fast", "min - max", "scan", "bar", ""]
+    header = [
+        "encoding",
+        "text",
+        "MB",
+        "bytes each",
+        "tb_count_tokens",
+        "tiktoken-rs",
+        "times as fast",
+        "min - max",
+        "scan",
+        "bar",
+        "",
+    ]
     rows = []
     for (encoding, kind), result in counted.items():
         megabytes = sizes[kind] / 1e6

@@ -36,7 +36,9 @@ def main() -> None:
             texts.load(english if kind == ENGLISH else inputs.make(kind, sizes[-1]))
             for encoding, model in ENCODINGS.items():
                 for size in sizes:
-                    nanoseconds[encoding, kind, size] = texts.nanoseconds(size, model, runs=1 if options.quick and kind != ENGLISH else 3)
+                    nanoseconds[encoding, kind, size] = texts.nanoseconds(
+                        size, model, runs=1 if options.quick and kind != ENGLISH else 3
+                    )
 
     table.heading("Hard texts: nanoseconds per byte by length; times English prose at 1 MB; growth with the length")
     lengths = [f"{size // MB} MB" if size >= MB else f"{size // KB} KB" for size in sizes]
@@ -49,7 +51,15 @@ def main() -> None:
             growth = times[-1] / times[0]
             shown = [f"{time:.1f}" for time in times]
             rows.append(
-                [encoding, kind, *shown, f"{worst:.1f}", table.verdict(worst <= WORST), f"{growth:.2f}", table.verdict(growth <= GROWTH)]
+                [
+                    encoding,
+                    kind,
+                    *shown,
+                    f"{worst:.1f}",
+                    table.verdict(worst <= WORST),
+                    f"{growth:.2f}",
+                    table.verdict(growth <= GROWTH),
+                ]
             )
     table.show(header, rows)
 

@@ -32,7 +32,9 @@ PEAK_KB = r"SELECT substring(pg_read_file('/proc/self/status') from 'VmHWM:\s+(\
 
 # The licences that every Debian system has.
 ENGLISH = "".join(
-    file.read_text(errors="ignore") for file in sorted(pathlib.Path("/usr/share/common-licenses").iterdir()) if not file.is_symlink()
+    file.read_text(errors="ignore")
+    for file in sorted(pathlib.Path("/usr/share/common-licenses").iterdir())
+    if not file.is_symlink()
 )
 DOCUMENT = inputs.cut(ENGLISH[20_000:], 4 * KB)
 OTHER_DOCUMENT = inputs.cut(ENGLISH[40_000:], 4 * KB)
@@ -91,7 +93,11 @@ def check_first_count() -> None:
                 second = session.run(count("Which of them came from a cache?", model))
                 more.append((first.clock - second.clock) * 1000)
         found = statistics.median(more)
-        check(f"the first count of a connection takes less than 2 ms more than the second ({model})", found < 2, f"{found:.2f} ms")
+        check(
+            f"the first count of a connection takes less than 2 ms more than the second ({model})",
+            found < 2,
+            f"{found:.2f} ms",
+        )
 
 
 def check_private_memory() -> None:
@@ -198,9 +204,17 @@ def check_hard_texts() -> None:
             texts.load(inputs.make(kind, 4 * MB))
             for model in MODELS:
                 worst = at_most(WORST, lambda: texts.nanoseconds(MB, model) / english[model])
-                check(f"time per byte of 1 MB at most {WORST} times English, {kind}, {model}", worst <= WORST, f"{worst:.1f}")
+                check(
+                    f"time per byte of 1 MB at most {WORST} times English, {kind}, {model}",
+                    worst <= WORST,
+                    f"{worst:.1f}",
+                )
                 growth = at_most(GROWTH, lambda: texts.nanoseconds(4 * MB, model) / texts.nanoseconds(64 * KB, model))
-                check(f"time per byte of 4 MB at most {GROWTH} times 64 KB, {kind}, {model}", growth <= GROWTH, f"{growth:.2f}")
+                check(
+                    f"time per byte of 4 MB at most {GROWTH} times 64 KB, {kind}, {model}",
+                    growth <= GROWTH,
+                    f"{growth:.2f}",
+                )
         print(f"English: {', '.join(f'{time:.1f} ns per byte ({model})' for model, time in english.items())}")
         session.run("DROP TABLE hard_texts")
 
@@ -216,7 +230,11 @@ def check_lazy() -> None:
                 firsts.append(session.run(count(DOCUMENT, model)).clock * 1000)
                 seconds.append(session.run(count(OTHER_DOCUMENT, model)).clock * 1000)
         found = statistics.median(seconds)
-        check(f"not preloaded, the second count takes less than 2 ms ({model})", found < 2, f"{found:.2f} ms, the first {statistics.median(firsts):.0f} ms")
+        check(
+            f"not preloaded, the second count takes less than 2 ms ({model})",
+            found < 2,
+            f"{found:.2f} ms, the first {statistics.median(firsts):.0f} ms",
+        )
 
 
 def main() -> int:
