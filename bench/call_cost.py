@@ -37,7 +37,8 @@ def main() -> None:
     with Session() as session:
         session.run(f"CREATE TABLE numbers AS SELECT id FROM generate_series(1, {ROWS}) AS id")
         session.run(
-            "CREATE FUNCTION nothing(content text, model text) RETURNS integer LANGUAGE plpgsql AS 'BEGIN RETURN 1; END'"
+            "CREATE FUNCTION nothing(content text, model text) RETURNS integer"
+            " LANGUAGE plpgsql AS 'BEGIN RETURN 1; END'"
         )
         unit = nanoseconds(session, "id" + " + 1" * OPERATORS, "numbers", ROWS * OPERATORS)
         rows.append(["integer + integer (COST 1)", "", f"{unit:.1f}", "1"])

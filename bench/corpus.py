@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Real texts of several kinds, cut into documents.
 
-corpus.py DIRECTORY: makes DIRECTORY/text/KIND, each document ended by a zero byte. The texts come out of ordinary Debian
-packages, which are downloaded and unpacked in DIRECTORY and not installed, and out of the sources of the extension's
-own dependencies. What is there already is not made again.
+corpus.py DIRECTORY: makes DIRECTORY/text/KIND, each document ended by a zero byte. The texts come out of ordinary
+Debian packages, which are downloaded and unpacked in DIRECTORY and not installed, and out of the sources of the
+extension's own dependencies. What is there already is not made again.
 """
 
 import gettext

@@ -136,8 +136,11 @@ class HardTexts:
         session.run("ALTER TABLE hard_texts ALTER body SET STORAGE EXTERNAL")
 
     def load(self, text: str) -> None:
-        """The text as a whole in every size; for a size below 1 MB all slices of its first 1 MB, so that the time of the
-        statement around them does not count."""
+        """Stores the beginning of the text in every size.
+
+        For a size below 1 MB these are all slices of the first 1 MB, so that the time of the statement around them
+        does not count.
+        """
         self.session.run("TRUNCATE hard_texts")
         for size in self.sizes:
             whole = cut(text, max(size, MB)).encode()

@@ -6,7 +6,6 @@ deep, every level with a budget; each client has an agent and a team of its own 
 """
 
 import argparse
-import pathlib
 import re
 import subprocess
 import tempfile
@@ -36,11 +35,13 @@ $$
 """
 
 SPEND = r"""
-SELECT reservation FROM tb_reserve('hot/team' || :client_id || '/agent', input_tokens => 200, max_output_tokens => 300) \gset
+SELECT reservation
+FROM tb_reserve('hot/team' || :client_id || '/agent', input_tokens => 200, max_output_tokens => 300) \gset
 SELECT entry FROM tb_commit(:reservation::uuid, '{"input_tokens": 200, "output_tokens": 120}');
 """
 INSERT = """
-INSERT INTO call_log (account, model, input_tokens, output_tokens) VALUES ('hot/team' || :client_id || '/agent', 'gpt-4o', 200, 120);
+INSERT INTO call_log (account, model, input_tokens, output_tokens)
+VALUES ('hot/team' || :client_id || '/agent', 'gpt-4o', 200, 120);
 """
 
 

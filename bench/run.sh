@@ -2,7 +2,7 @@
 # The benchmarks, on a scratch cluster with the library preloaded. A bar that is missed is said, and no failure; a count
 # that is not tiktoken's is one.
 #
-#   run.sh               all of it, some ten minutes
+#   run.sh               all of it, some eight minutes
 #   run.sh --quick       fewer texts and rounds, under two minutes
 #   run.sh --installed   with what is installed in the private PostgreSQL, without building it again
 set -euo pipefail
@@ -33,13 +33,15 @@ cluster=bench-$$
 trap 'trap "" INT TERM HUP; pgrx-config/cluster.sh stop $cluster' EXIT
 trap 'exit 130' INT TERM HUP
 # All texts fit into shared buffers, and nothing else writes meanwhile.
-pgrx-config/cluster.sh start $cluster --preload --conf 'shared_buffers = 512MB' --conf 'autovacuum = off' --conf 'max_wal_size = 8GB'
+pgrx-config/cluster.sh start $cluster --preload \
+    --conf 'shared_buffers = 512MB' --conf 'autovacuum = off' --conf 'max_wal_size = 8GB'
 eval "$(pgrx-config/cluster.sh env $cluster)"
 psql -X -q -c 'CREATE EXTENSION tokbudget'
 
 printf '%s, %s processors, load before %s\n' \
     "$(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | head -n 1)" "$(nproc)" "$(cut -d' ' -f1 /proc/loadavg)"
-psql -X -A -t -c "SELECT 'PostgreSQL ' || current_setting('server_version') || ', tokbudget ' || extversion FROM pg_extension WHERE extname = 'tokbudget'"
+psql -X -A -t -c "SELECT 'PostgreSQL ' || current_setting('server_version') || ', tokbudget ' || extversion
+    FROM pg_extension WHERE extname = 'tokbudget'"
 
 python bench/throughput.py "${quick[@]}" "$target/text" "$target/cargo/release/tiktoken-bench"
 python bench/worst_case.py "${quick[@]}" "$target/text"
