@@ -1,6 +1,6 @@
 -- Token counting. Pure functions of their arguments: IMMUTABLE holds because the map from model names to encodings only
--- ever grows, so that they serve in generated columns, CHECK constraints, indexes and parallel scans. Their COST is what a
--- text of about a kilobyte takes.
+-- ever grows, so that they serve in generated columns, CHECK constraints, indexes and parallel scans. Their COST is what
+-- a text of about two kilobytes takes.
 
 CREATE FUNCTION @extschema@.tb_count_tokens(content text, model text) RETURNS integer
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 4000 AS 'MODULE_PATHNAME', 'tb_count_tokens';
