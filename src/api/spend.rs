@@ -102,7 +102,7 @@ fn allowed(hold: Hold) -> Row {
             None,
             None,
             None,
-            hold.reservation.into_datum(),
+            Uuid::from_bytes(hold.reservation).into_datum(),
             JsonB(hold.held).into_datum(),
             JsonB(hold.remaining).into_datum(),
             timestamp(hold.expires_at),
@@ -146,7 +146,7 @@ fn _commit(
         row(
             c"commit_result",
             [
-                receipt.entry.into_datum(),
+                Uuid::from_bytes(receipt.entry).into_datum(),
                 receipt.cost_nanos.and_then(|nanos| numeric(meter::COST, nanos)),
                 receipt.currency.into_datum(),
                 receipt.tokens.into_datum(),

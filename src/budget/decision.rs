@@ -63,15 +63,25 @@ impl Claim {
         object.insert("resets_at".into(), instant_to_json(self.window.end));
         object
     }
+}
 
-    /// Orders by the share of what is wanted that is there, smallest first, and by budget for the rest.
-    fn compare_tightness(&self, balance: Balance, other: &Claim, other_balance: Balance) -> Ordering {
-        let remaining = i128::from(balance.remaining_units(self.budget.limit_units));
-        let other_remaining = i128::from(other_balance.remaining_units(other.budget.limit_units));
-        (remaining * i128::from(other.units))
-            .cmp(&(other_remaining * i128::from(self.units)))
-            .then(self.budget.budget_id.cmp(&other.budget.budget_id))
-    }
+/// Orders claims by how much of `whole` is left, least share first, and by budget for the rest.
+fn compare_shares(
+    (claim, balance): (&Claim, Balance),
+    (other, other_balance): (&Claim, Balance),
+    whole: impl Fn(&Claim) -> i64,
+) -> Ordering {
+    let left = |claim: &Claim, balance: Balance| i128::from(balance.remaining_units(claim.budget.limit_units));
+    (left(claim, balance) * i128::from(whole(other)))
+        .cmp(&(left(other, other_balance) * i128::from(whole(claim))))
+        .then(claim.budget.budget_id.cmp(&other.budget.budget_id))
+}
+
+/// Sorts budgets by the share of the limit that is left, least first.
+pub fn sort_by_tightness(budgets: &mut [(Claim, Balance)]) {
+    budgets.sort_by(|(claim, balance), (other, other_balance)| {
+        compare_shares((claim, *balance), (other, *other_balance), |claim| claim.budget.limit_units)
+    });
 }
 
 /// An instant for JSON: null where there is none.
@@ -84,8 +94,8 @@ pub fn instant_to_json(instant: Instant) -> Value {
 pub fn refusal(claims: &[Claim], balances: &[Balance]) -> Option<Refusal> {
     let mut violated: Vec<(&Claim, Balance)> =
         claims.iter().zip(balances.iter().copied()).filter(|(claim, balance)| !claim.fits(*balance)).collect();
-    violated
-        .sort_by(|(claim, balance), (other, other_balance)| claim.compare_tightness(*balance, other, *other_balance));
+    // Against what is wanted: the budget that lets the least of it through leads.
+    violated.sort_by(|&left, &right| compare_shares(left, right, |claim| claim.units));
     let (tightest, balance) = violated.first()?;
     let mut detail = tightest.describe(*balance);
     if violated.len() > 1 {

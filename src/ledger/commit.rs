@@ -2,6 +2,7 @@
 
 use pgrx::spi::SpiClient;
 use pgrx::{JsonB, Uuid};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -31,47 +32,17 @@ statement! {
      WHERE reservation.tenant_id OPERATOR(pg_catalog.=) $1 AND reservation.reservation_id OPERATOR(pg_catalog.=) $2"
 }
 
-/// What a commit booked.
+/// What a commit booked. Kept as the answer to the same commit again.
+#[derive(Serialize, Deserialize)]
 pub struct Receipt {
-    pub entry: Uuid,
+    /// Bytes of its UUID.
+    pub entry: [u8; 16],
     pub cost_nanos: Option<i64>,
     pub currency: String,
     pub tokens: i64,
     pub overrun: bool,
     pub released: Value,
     pub remaining: Value,
-}
-
-impl Receipt {
-    fn to_json(&self) -> Value {
-        json!({
-            "entry": self.entry.as_bytes(),
-            "cost_nanos": self.cost_nanos,
-            "currency": self.currency,
-            "tokens": self.tokens,
-            "overrun": self.overrun,
-            "released": self.released,
-            "remaining": self.remaining,
-        })
-    }
-
-    fn from_json(value: &Value) -> Option<Receipt> {
-        let bytes: Vec<u8> = value
-            .get("entry")?
-            .as_array()?
-            .iter()
-            .map(|byte| u8::try_from(byte.as_u64()?).ok())
-            .collect::<Option<_>>()?;
-        Some(Receipt {
-            entry: Uuid::from_bytes(bytes.try_into().ok()?),
-            cost_nanos: value.get("cost_nanos")?.as_i64(),
-            currency: value.get("currency")?.as_str()?.to_string(),
-            tokens: value.get("tokens")?.as_i64()?,
-            overrun: value.get("overrun")?.as_bool()?,
-            released: value.get("released")?.clone(),
-            remaining: value.get("remaining")?.clone(),
-        })
-    }
 }
 
 /// Settles a reservation with the provider's own usage object. More than was held is booked in full; after expiry it is
@@ -92,7 +63,7 @@ pub fn commit(
     match reservation.state.as_str() {
         "held" | "expired" => {}
         "committed" if reservation.settle_hash.as_ref() == Some(&settle_hash) => {
-            let receipt = reservation.settlement.as_ref().and_then(Receipt::from_json);
+            let receipt = reservation.settlement.and_then(|settlement| serde_json::from_value(settlement).ok());
             return receipt.ok_or(Failure::Internal("the answer kept for a commit is unreadable"));
         }
         _ => return Err(reservation.already_settled().into()),
@@ -112,7 +83,7 @@ pub fn commit(
     let claims: Vec<Claim> =
         budgets.into_iter().map(|budget| Claim { budget, window: Window::WHOLE, units: 0 }).collect();
     let receipt = Receipt {
-        entry: Uuid::from_bytes(id::new_uuid(reservation.tenant_id)?),
+        entry: id::new_uuid(reservation.tenant_id)?,
         cost_nanos: used.cost_nanos,
         currency: reservation.currency.clone(),
         tokens: used.amounts.get(meter::TOKENS).copied().unwrap_or(0),
@@ -121,7 +92,7 @@ pub fn commit(
         remaining: meter::amounts_to_json(&remaining(&claims, &balances)),
     };
     Entry {
-        entry_id: receipt.entry,
+        entry_id: Uuid::from_bytes(receipt.entry),
         recorded_at: now,
         reservation: &reservation,
         used: &used,
@@ -132,6 +103,7 @@ pub fn commit(
         late,
     }
     .add(client)?;
+    let settlement = serde_json::to_value(&receipt).map_err(|_| Failure::Internal("an answer cannot be kept"))?;
     mark_committed(
         client,
         &[
@@ -139,7 +111,7 @@ pub fn commit(
             reservation_id.into(),
             timestamp(now)?.into(),
             settle_hash.into(),
-            JsonB(receipt.to_json()).into(),
+            JsonB(settlement).into(),
         ],
     )?;
     Ok(receipt)

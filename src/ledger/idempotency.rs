@@ -2,6 +2,7 @@
 
 use pgrx::JsonB;
 use pgrx::spi::SpiClient;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::instant::Instant;
@@ -79,8 +80,9 @@ pub fn claim(
 }
 
 /// Keeps the answer for the retries to come.
-pub fn answer(client: &mut SpiClient<'_>, tenant_id: i32, key: &str, answer: &Value) -> Result<(), Failure> {
-    store_answer(client, &[tenant_id.into(), key.into(), JsonB(answer.clone()).into()])?;
+pub fn answer(client: &mut SpiClient<'_>, tenant_id: i32, key: &str, answer: &impl Serialize) -> Result<(), Failure> {
+    let answer = serde_json::to_value(answer).map_err(|_| Failure::Internal("an answer cannot be kept"))?;
+    store_answer(client, &[tenant_id.into(), key.into(), JsonB(answer).into()])?;
     Ok(())
 }
 

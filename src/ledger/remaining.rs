@@ -2,7 +2,7 @@
 
 use pgrx::spi::SpiClient;
 
-use crate::budget::decision::{Balance, Claim};
+use crate::budget::decision::{Balance, Claim, sort_by_tightness};
 use crate::engine::Engine;
 use crate::engine::rows::Rows;
 use crate::instant::Instant;
@@ -21,12 +21,6 @@ pub fn remaining(
     let slots: Vec<(i64, Instant)> = claims.iter().map(|claim| (claim.budget.budget_id, claim.window.start)).collect();
     let balances = if slots.is_empty() { Vec::new() } else { Rows::new(client).read(chain.tenant_id, &slots, now)? };
     let mut budgets: Vec<(Claim, Balance)> = claims.into_iter().zip(balances).collect();
-    budgets.sort_by(|(claim, balance), (other, other_balance)| {
-        let remaining = i128::from(balance.remaining_units(claim.budget.limit_units));
-        let other_remaining = i128::from(other_balance.remaining_units(other.budget.limit_units));
-        (remaining * i128::from(other.budget.limit_units))
-            .cmp(&(other_remaining * i128::from(claim.budget.limit_units)))
-            .then(claim.budget.budget_id.cmp(&other.budget.budget_id))
-    });
+    sort_by_tightness(&mut budgets);
     Ok(budgets)
 }

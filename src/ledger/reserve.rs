@@ -2,6 +2,7 @@
 
 use pgrx::spi::SpiClient;
 use pgrx::{JsonB, Uuid};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -49,38 +50,16 @@ pub struct Request<'a> {
     pub attributes: Value,
 }
 
-/// What was held.
+/// What was held. Kept as the answer to an idempotency key.
+#[derive(Serialize, Deserialize)]
 pub struct Hold {
-    pub reservation: Uuid,
+    /// Bytes of its UUID.
+    pub reservation: [u8; 16],
     pub input_tokens: i64,
     pub max_output_tokens: i64,
     pub held: Value,
     pub remaining: Value,
     pub expires_at: Instant,
-}
-
-impl Hold {
-    fn to_answer(&self) -> Value {
-        json!({
-            "reservation": self.reservation.to_string(),
-            "input_tokens": self.input_tokens,
-            "max_output_tokens": self.max_output_tokens,
-            "held": self.held,
-            "remaining": self.remaining,
-            "expires_at_us": self.expires_at.0,
-        })
-    }
-
-    fn from_answer(answer: &Value) -> Option<Hold> {
-        Some(Hold {
-            reservation: Uuid::from_bytes(parse_uuid(answer.get("reservation")?.as_str()?)?),
-            input_tokens: answer.get("input_tokens")?.as_i64()?,
-            max_output_tokens: answer.get("max_output_tokens")?.as_i64()?,
-            held: answer.get("held")?.clone(),
-            remaining: answer.get("remaining")?.clone(),
-            expires_at: Instant(answer.get("expires_at_us")?.as_i64()?),
-        })
-    }
 }
 
 /// Holds what `request` may use, or refuses. Checks run in a fixed order: arguments, existence, state, idempotency, price,
@@ -100,12 +79,12 @@ pub fn reserve(
     };
     let payload_hash = hash_payload(&request);
     if let Some(answer) = idempotency::claim(client, chain.tenant_id, key, &payload_hash, now)? {
-        return Hold::from_answer(&answer)
-            .ok_or(Failure::Internal("the answer kept for an idempotency key is unreadable"));
+        return serde_json::from_value(answer)
+            .map_err(|_| Failure::Internal("the answer kept for an idempotency key is unreadable"));
     }
     match decide(client, &request, arguments, &chain, now, interrupt) {
         Ok(hold) => {
-            idempotency::answer(client, chain.tenant_id, key, &hold.to_answer())?;
+            idempotency::answer(client, chain.tenant_id, key, &hold)?;
             Ok(hold)
         }
         Err(failure) => {
@@ -208,7 +187,7 @@ fn decide(
         }
     };
 
-    let reservation = Uuid::from_bytes(id::new_uuid(chain.tenant_id)?);
+    let reservation = id::new_uuid(chain.tenant_id)?;
     let expires_at =
         now.checked_add_us(arguments.expires_in_us).ok_or(Failure::Internal("the clock is beyond the calendar"))?;
     let held_json = meter::amounts_to_json(&held);
@@ -216,7 +195,7 @@ fn decide(
         client,
         &[
             chain.tenant_id.into(),
-            reservation.into(),
+            Uuid::from_bytes(reservation).into(),
             chain.own_account_id().into(),
             chain.account_ids().into(),
             claims.iter().map(|claim| claim.budget.budget_id).collect::<Vec<i64>>().into(),
@@ -258,10 +237,4 @@ fn hash_payload(request: &Request<'_>) -> Vec<u8> {
         "attributes": request.attributes,
     });
     Sha256::digest(payload.to_string()).to_vec()
-}
-
-fn parse_uuid(text: &str) -> Option<[u8; 16]> {
-    let digits: String = text.chars().filter(|char| *char != '-').collect();
-    let value = u128::from_str_radix(&digits, 16).ok()?;
-    (digits.len() == 32).then_some(value.to_be_bytes())
 }

@@ -53,6 +53,7 @@ const HASH_FACTOR: u64 = 17846336922010275747;
 
 /// A byte-pair encoding from the vocabulary inside tiktoken-rs, without the gap of a special token.
 fn old_encoding<E: std::fmt::Debug>(vocabulary: Result<CoreBPE, E>) -> BytePairEncoding {
+    // No input of a user comes here: the vocabulary is compiled in, and the tests build every one.
     let vocabulary = vocabulary.expect("the vocabulary inside tiktoken-rs is well formed");
     let ids = (0..END_OF_TEXT).chain(END_OF_TEXT + 1..);
     let tokens = ids.map_while(|id| vocabulary.decode_bytes(&[id]).ok());
