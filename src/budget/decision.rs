@@ -72,8 +72,10 @@ fn compare_shares(
     whole: impl Fn(&Claim) -> i64,
 ) -> Ordering {
     let left = |claim: &Claim, balance: Balance| i128::from(balance.remaining_units(claim.budget.limit_units));
-    (left(claim, balance) * i128::from(whole(other)))
-        .cmp(&(left(other, other_balance) * i128::from(whole(claim))))
+    // A share of nothing would equal every other share, and then this would be no order at all.
+    let whole = |claim: &Claim| i128::from(whole(claim).max(1));
+    (left(claim, balance) * whole(other))
+        .cmp(&(left(other, other_balance) * whole(claim)))
         .then(claim.budget.budget_id.cmp(&other.budget.budget_id))
 }
 
@@ -177,5 +179,16 @@ mod tests {
             [claim(1, "tokens", 100, true, 0), claim(2, "tokens", 50, true, 0), claim(3, "tokens", 1, false, 0)];
         let amounts = remaining(&claims, &[balance(0, 10), balance(0, 10), balance(0, 10)]);
         assert_eq!(amounts, meter::Amounts::from([("tokens".to_string(), 40)]));
+    }
+
+    #[test]
+    fn tightness_is_an_order_also_for_limits_of_zero() {
+        let budgets = (0..60).map(|id| (claim(id, "tokens", (id % 4) * 10, true, 0), balance((id * 7) % 11, 0)));
+        let mut budgets: Vec<(Claim, Balance)> = budgets.collect();
+        sort_by_tightness(&mut budgets);
+        let shares = budgets.iter().map(|(claim, balance)| {
+            balance.remaining_units(claim.budget.limit_units) as f64 / claim.budget.limit_units.max(1) as f64
+        });
+        assert!(shares.is_sorted());
     }
 }
