@@ -7,6 +7,7 @@ pub mod account;
 pub mod budget;
 pub mod id;
 pub mod instant;
+pub mod nearest;
 pub mod price;
 pub mod refusal;
 pub mod tokenizer;
@@ -20,6 +21,8 @@ mod clock;
 mod engine;
 #[cfg(feature = "postgres")]
 mod guc;
+#[cfg(feature = "postgres")]
+mod invalidation;
 #[cfg(feature = "postgres")]
 mod ledger;
 #[cfg(feature = "postgres")]
@@ -36,6 +39,7 @@ pgrx::pg_module_magic!(name, version);
 #[allow(non_snake_case, reason = "the name is PostgreSQL's")]
 pub extern "C-unwind" fn _PG_init() {
     guc::init();
+    invalidation::init();
     // SAFETY: a plain flag of the process, read before any thread exists.
     if unsafe { pgrx::pg_sys::process_shared_preload_libraries_in_progress } {
         // Sessions inherit the tables by fork, instead of building tens of megabytes each.

@@ -2,19 +2,32 @@
 //!
 //! Money is a signed 64-bit count of nano-units (1e-9 of a currency); prices are finer, and a cost is rounded once.
 
+use std::collections::BTreeMap;
+
+use crate::usage::{Bucket, MILLION};
+
 mod candidates;
+pub mod clause;
 mod cost;
 mod error;
+pub mod import;
 mod money;
+pub mod provider;
+mod rate;
+pub mod revision;
+mod unit_prices;
+mod version;
 
 #[cfg(test)]
 mod tests;
 
 pub use crate::usage::decimal::format_decimal;
 pub use candidates::{Candidate, Resolution, candidates};
-pub use cost::{CacheWrites, cost_nanos, hold_nanos, hold_nanos_with};
+pub use cost::{Bill, CacheWrites, Item, Subject, bill, hold_nanos, hold_nanos_with};
 pub use error::PriceError;
 pub use money::{format_nanos, nanos_from_decimal};
+pub use rate::Rate;
+pub use version::{ANY_REGION, Chosen, Request, Version, choose};
 
 /// Reads decimal text as an integer in units of `10^-scale`, exactly.
 ///
@@ -24,77 +37,125 @@ pub fn parse_decimal(text: &str, scale: u32) -> Result<i128, PriceError> {
     Ok(crate::usage::decimal::parse_decimal(text, scale)?)
 }
 
-/// A price in pico-units (1e-12) of the currency per one million of the thing priced; never negative.
+/// A price of one thing in atto-units (1e-18) of the currency; never negative.
 ///
-/// One pico-unit per million is 1e-18 per token, which is finer than any price published so far by several orders.
+/// A millionth of 1e-12, the last decimal of a price per million, is one atto-unit, so every price that the book can state
+/// is exact here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PerMillion(i128);
+pub struct UnitPrice(i128);
 
-impl PerMillion {
-    /// Decimal places of a price per million.
+impl UnitPrice {
+    /// Decimal places of a price as it is written, per million or per one.
     pub const SCALE: u32 = 12;
 
-    /// Reads a price per million from decimal text, such as what `numeric` prints.
+    /// Decimal places of a price of one.
+    pub const ATTO_SCALE: u32 = 18;
+
+    /// The dearest price that a book may state, per million or per one, in currency units.
+    pub const MAX: i128 = 1_000_000;
+
+    /// Reads a price of `per` things (a million or one) from decimal text, such as what `numeric` prints.
     ///
     /// # Errors
-    /// [`PriceError::Decimal`] for what is no exact price, [`PriceError::NegativePrice`] below zero.
-    pub fn from_decimal(text: &str) -> Result<Self, PriceError> {
-        Self::from_pico(parse_decimal(text, Self::SCALE)?)
+    /// [`PriceError::Decimal`] for what is no exact price, [`PriceError::NegativePrice`] below zero,
+    /// [`PriceError::TooDear`] above [`MAX`](Self::MAX).
+    pub fn from_decimal(text: &str, per: u32) -> Result<Self, PriceError> {
+        let pico = parse_decimal(text, Self::SCALE)?;
+        if pico < 0 {
+            return Err(PriceError::NegativePrice);
+        }
+        if pico > Self::MAX * 10_i128.pow(Self::SCALE) {
+            return Err(PriceError::TooDear);
+        }
+        Ok(Self(if per == MILLION { pico } else { pico * i128::from(MILLION) }))
     }
 
-    /// A price from pico-units per million.
+    /// A price of one thing in atto-units.
     ///
     /// # Errors
     /// [`PriceError::NegativePrice`] below zero.
-    pub const fn from_pico(pico: i128) -> Result<Self, PriceError> {
-        if pico < 0 { Err(PriceError::NegativePrice) } else { Ok(Self(pico)) }
+    pub const fn from_atto(atto: i128) -> Result<Self, PriceError> {
+        if atto < 0 { Err(PriceError::NegativePrice) } else { Ok(Self(atto)) }
     }
 
-    /// The price in pico-units per million.
-    pub const fn pico(self) -> i128 {
+    /// The price of one thing in atto-units.
+    pub const fn atto(self) -> i128 {
         self.0
+    }
+
+    /// The price of `per` things as decimal text, exactly.
+    pub fn format(self, per: u32) -> String {
+        if per == MILLION { format_decimal(self.0, Self::SCALE) } else { format_decimal(self.0, Self::ATTO_SCALE) }
     }
 }
 
-/// What one model costs. `None` means that there is no price, which refuses; a free bucket has a price of zero.
+/// What one model costs under fixed circumstances (place, tier, length). `None` means that there is no price, which
+/// refuses; a free bucket has a price of zero.
 ///
-/// Some buckets fall back to another price; each says so, with the reason. All others must have a price of their own as
-/// soon as there is a token in them.
+/// Some buckets fall back to another price ([`Price::effective`]); all others must have a price of their own as soon as
+/// there is something in them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Price {
-    /// ISO 4217 code or whatever the price book uses. Nothing here converts.
-    pub currency: String,
-    /// Plain input.
-    pub input: Option<PerMillion>,
-    /// Input read from a cache. Falls back to `input`: a cached token is an input token, and no provider charges more
-    /// for it than for a plain one, so the fallback errs upwards.
-    pub cache_read: Option<PerMillion>,
-    /// Input written to a cache, time to live not stated. No fallback: writes cost more than input, by a factor that
-    /// differs between providers and lives.
-    pub cache_write: Option<PerMillion>,
-    /// Input written for five minutes. Falls back to `cache_write`, because five minutes is the life that Anthropic
-    /// gives a write without a stated one, and list prices name that first.
-    pub cache_write_5m: Option<PerMillion>,
-    /// Input written for an hour. No fallback: it costs more than `cache_write`.
-    pub cache_write_1h: Option<PerMillion>,
-    /// Audio input. No fallback: audio is dearer than text.
-    pub input_audio: Option<PerMillion>,
-    /// Image input. Falls back to `input`: on OpenAI's text models images are metered as tokens and billed at the rate
-    /// of text input. Models that bill images otherwise need this price.
-    pub input_image: Option<PerMillion>,
-    /// Output.
-    pub output: Option<PerMillion>,
-    /// Reasoning output. Falls back to `output`: OpenAI and Anthropic bill reasoning as output.
-    pub reasoning: Option<PerMillion>,
-    /// Audio output. No fallback.
-    pub output_audio: Option<PerMillion>,
-    /// Image output. No fallback.
-    pub output_image: Option<PerMillion>,
-    /// Server-side web searches, per million searches. No fallback.
-    pub web_search: Option<PerMillion>,
+    units: [Option<UnitPrice>; Bucket::COUNT],
+    /// Prices of one unit of other meters.
+    pub meters: BTreeMap<String, UnitPrice>,
+    /// The least that a request costs.
+    pub minimum_charge: Option<UnitPrice>,
     /// The price holds for requests of up to this many input tokens. `None` has no bound. Above it the provider charges
     /// more for the *whole* request, so that this price would be too low for every token of it.
     pub max_input_tokens: Option<i64>,
     /// Entries of [`Usage::surcharges`](crate::usage::Usage::surcharges) that this price covers already.
     pub covers: Vec<String>,
+}
+
+impl Price {
+    /// The price stated for a bucket, without fallbacks.
+    #[allow(clippy::indexing_slicing, reason = "the discriminants are the indices")]
+    pub const fn stated(&self, bucket: Bucket) -> Option<UnitPrice> {
+        self.units[bucket as usize]
+    }
+
+    /// States the price of a bucket.
+    #[allow(clippy::indexing_slicing, reason = "the discriminants are the indices")]
+    pub const fn set(&mut self, bucket: Bucket, price: Option<UnitPrice>) {
+        self.units[bucket as usize] = price;
+    }
+
+    /// The price that a bucket has, with the bucket that states it.
+    ///
+    /// - Cached input falls back to plain input: a cached token is an input token, and no provider charges more for it, so
+    ///   the fallback errs upwards. Cached audio and images fall back to cached input where they cost what text costs, and
+    ///   to their uncached price where that is their own.
+    /// - A write for five minutes falls back to a write without a stated life, because five minutes is the life that
+    ///   Anthropic gives such a write. Nothing else does for a write: it costs more than input, by a factor that differs.
+    /// - Images, video and tool prompts fall back to plain input, at which the models that meter them as tokens bill them.
+    ///   Audio does not: it is dearer than text.
+    /// - Reasoning and rejected predictions fall back to output, as which they are billed.
+    /// - Searches of a stated context size fall back to searches.
+    pub fn effective(&self, bucket: Bucket) -> Option<(Bucket, UnitPrice)> {
+        if let Some(price) = self.stated(bucket) {
+            return Some((bucket, price));
+        }
+        let fallback = match bucket {
+            Bucket::CacheRead | Bucket::InputImage | Bucket::InputVideo | Bucket::ToolPrompt => Bucket::UncachedInput,
+            Bucket::CacheReadAudio => self.cached(Bucket::InputAudio),
+            Bucket::CacheReadImage => self.cached(Bucket::InputImage),
+            Bucket::CacheWrite5m => Bucket::CacheWrite,
+            Bucket::Reasoning | Bucket::RejectedPrediction => Bucket::OutputText,
+            Bucket::SearchesLow | Bucket::SearchesHigh => Bucket::Searches,
+            _ => return None,
+        };
+        self.effective(fallback)
+    }
+
+    /// The price of one unit of a meter: its own, or that of the counter of its name (searches, seconds, pages and the like).
+    pub fn meter(&self, name: &str) -> Option<UnitPrice> {
+        let counter = || Bucket::from_name(name).filter(|bucket| bucket.is_counter());
+        self.meters.get(name).copied().or_else(|| self.effective(counter()?).map(|(_, unit)| unit))
+    }
+
+    fn cached(&self, uncached: Bucket) -> Bucket {
+        let own = self.stated(uncached);
+        if own.is_none() || own == self.stated(Bucket::UncachedInput) { Bucket::CacheRead } else { uncached }
+    }
 }

@@ -3,64 +3,123 @@
 //! Providers disagree on what their counts contain: one counts cached tokens inside the input, another beside it. Here
 //! every token lands in exactly one bucket, so that a cost is a plain sum of bucket times price.
 
-use serde_json::{Map, Value};
+use std::ops::{Index, IndexMut};
+
+use serde_json::Value;
 
 mod anthropic;
+mod bedrock;
+mod bucket;
+mod buckets;
+mod cohere;
+mod cost;
+mod counters;
 pub mod decimal;
+mod deepseek;
 mod error;
 mod fields;
+mod gemini;
+mod groq;
+mod interactions;
+mod langchain;
+mod mistral;
+mod modality;
+mod ocr;
+mod ollama;
+mod openai_agents;
 mod openai_chat;
+mod openai_images;
+mod openai_realtime;
 mod openai_responses;
+mod openai_tally;
+mod openai_transcription;
+mod opentelemetry;
+mod perplexity;
 mod plain;
+mod provider;
+mod shapes;
+mod source;
+mod stream;
+mod tier;
+mod total_only;
+mod vercel;
+mod xai;
 
 #[cfg(test)]
 mod tests;
 
+pub use bucket::{Bucket, Counts, MILLION};
 pub use error::{Reason, UsageError};
-use fields::Fields;
+use source::Source;
+pub use tier::{STANDARD, canonical as canonical_tier};
 
-/// One request's tokens in disjoint buckets.
+/// What one request used, in disjoint buckets.
 ///
-/// Every count is a number of tokens and never negative when it comes from [`parse`]; the sums are checked because the
-/// fields are public.
+/// No count is negative when it comes from [`parse`]; the sums are checked because the fields are public.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Usage {
     /// Whose shape it was (`openai`, `anthropic`). Compatible servers of other vendors look the same, so this names the
-    /// dialect, not the vendor. `None` when the counts mean the same in every dialect.
+    /// dialect, not the vendor, unless the caller named the vendor. `None` when the counts mean the same in every
+    /// dialect.
     pub provider: Option<&'static str>,
-    /// Input that was neither read from nor written to a prompt cache, without audio and images counted apart.
-    pub uncached_input: i64,
-    /// Input read from a prompt cache.
-    pub cache_read: i64,
-    /// Input written to a prompt cache, time to live not stated.
-    pub cache_write: i64,
-    /// Input written to a prompt cache for five minutes.
-    pub cache_write_5m: i64,
-    /// Input written to a prompt cache for one hour.
-    pub cache_write_1h: i64,
-    /// Audio input. Never part of `uncached_input`, because it costs several times as much as text.
-    pub input_audio: i64,
-    /// Image input, where the provider counts it apart.
-    pub input_image: i64,
-    /// Visible output.
-    pub output_text: i64,
-    /// Reasoning ("thinking") output.
-    pub reasoning: i64,
-    /// Audio output.
-    pub output_audio: i64,
-    /// Image output.
-    pub output_image: i64,
-    /// Server-side web searches: requests, not tokens, but billed all the same.
-    pub web_search_requests: i64,
-    /// The tier the response says it was served at, as the provider spells it.
+    /// The model that answered, where the response says so.
+    pub model: Option<String>,
+    /// What was done (`embeddings`, `rerank`, `transcription`), in OpenTelemetry's words, where the shape tells.
+    pub operation: Option<&'static str>,
+    /// What was used of each kind, without [`parts`](Self::parts).
+    pub counts: Counts,
+    /// What other models used within the same request; each has the price of its own model.
+    pub parts: Vec<Part>,
+    /// The tier served, in the words of the price book: `batch`, `flex`, `priority`, `fast` or whatever the provider
+    /// says in lower case. `None` for the standard one.
     pub service_tier: Option<String>,
-    /// Whatever the response states that list prices do not cover, such as `service_tier:priority` or `speed:fast`.
-    /// The price step refuses these unless the price says that it includes them.
+    /// Where the request was processed, if the response names a place that may cost more.
+    pub region: Option<String>,
+    /// Whatever else the response states that list prices do not cover. The price step refuses these unless the price
+    /// says that it includes them.
     pub surcharges: Vec<String>,
+    /// What the provider itself says of totals and cost.
+    pub stated: Stated,
     /// What did not add up.
     pub flags: Vec<Flag>,
     /// JSON paths of numeric, non-zero fields that nothing here understands: perhaps a new kind of charge.
     pub unknown_fields: Vec<String>,
+}
+
+/// What one other model used within a request.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Part {
+    /// Its name.
+    pub model: String,
+    /// What it used of each kind.
+    pub counts: Counts,
+}
+
+/// The provider's own totals, as they came.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stated {
+    /// Input tokens, whatever the provider counts as such.
+    pub input_tokens: Option<i64>,
+    /// Output tokens, whatever the provider counts as such.
+    pub output_tokens: Option<i64>,
+    /// All tokens.
+    pub total_tokens: Option<i64>,
+    /// The cost in nano-units, rounded half to even from what the provider wrote.
+    pub cost_nanos: Option<i64>,
+}
+
+impl Index<Bucket> for Usage {
+    type Output = i64;
+
+    fn index(&self, bucket: Bucket) -> &i64 {
+        &self.counts[bucket]
+    }
+}
+
+impl IndexMut<Bucket> for Usage {
+    fn index_mut(&mut self, bucket: Bucket) -> &mut i64 {
+        &mut self.counts[bucket]
+    }
 }
 
 /// A contradiction inside a usage object. The row is still usable; it is never corrected in silence.
@@ -70,7 +129,7 @@ pub enum Flag {
     ClampedInput,
     /// The parts of the output were more than the output; the remainder was taken as zero.
     ClampedOutput,
-    /// The stated total is not input plus output. Known cause: servers that count reasoning only in the total.
+    /// The stated total is not the sum of what was stated beside it, nor that with the reasoning added.
     TotalMismatch,
 }
 
@@ -86,23 +145,20 @@ impl Flag {
 }
 
 impl Usage {
-    /// All input tokens: uncached, cached, cache writes, audio and images.
+    /// All input tokens: uncached, cached, cache writes, audio, images, video and tool prompts, of all models.
     ///
     /// # Errors
     /// [`Reason::TooLarge`] if the sum leaves `i64`.
     pub fn input_tokens(&self) -> Result<i64, UsageError> {
-        sum(
-            "input_tokens",
-            &[self.uncached_input, self.cache_read, self.cache_write_tokens()?, self.input_audio, self.input_image],
-        )
+        self.sum("input_tokens", &Bucket::INPUT)
     }
 
-    /// All output tokens: text, reasoning, audio and images.
+    /// All output tokens: text, reasoning, rejected predictions, audio and images, of all models.
     ///
     /// # Errors
     /// [`Reason::TooLarge`] if the sum leaves `i64`.
     pub fn output_tokens(&self) -> Result<i64, UsageError> {
-        sum("output_tokens", &[self.output_text, self.reasoning, self.output_audio, self.output_image])
+        self.sum("output_tokens", &Bucket::OUTPUT)
     }
 
     /// Input and output tokens.
@@ -110,15 +166,26 @@ impl Usage {
     /// # Errors
     /// [`Reason::TooLarge`] if the sum leaves `i64`.
     pub fn total_tokens(&self) -> Result<i64, UsageError> {
-        sum("total_tokens", &[self.input_tokens()?, self.output_tokens()?])
+        let total = self.input_tokens()?.checked_add(self.output_tokens()?);
+        total.ok_or_else(|| UsageError::new("total_tokens", Reason::TooLarge))
     }
 
-    /// Tokens written to a prompt cache, whatever their time to live.
+    /// Sum over some kinds, of all models.
     ///
     /// # Errors
     /// [`Reason::TooLarge`] if the sum leaves `i64`.
-    pub fn cache_write_tokens(&self) -> Result<i64, UsageError> {
-        sum("cache_write_tokens", &[self.cache_write, self.cache_write_5m, self.cache_write_1h])
+    pub fn sum(&self, what: &'static str, buckets: &[Bucket]) -> Result<i64, UsageError> {
+        self.parts
+            .iter()
+            .map(|part| &part.counts)
+            .try_fold(self.counts.sum(buckets), |sum, counts| Some(sum?.checked_add(counts.sum(buckets)?)))
+            .flatten()
+            .ok_or_else(|| UsageError::new(what, Reason::TooLarge))
+    }
+
+    /// One request in the shape of a provider.
+    fn new(provider: Option<&'static str>) -> Self {
+        Self { provider, counts: Counts::from([(Bucket::Requests, 1)]), ..Self::default() }
     }
 
     fn flag(&mut self, flag: Flag) {
@@ -140,16 +207,16 @@ impl Usage {
         }
     }
 
-    /// Records the tier; one that is not known to cost the list price or less becomes a surcharge.
-    fn set_service_tier(&mut self, tier: Option<&str>) {
-        // Flex and batch cost less than the list price, scale is paid beforehand; the list price then errs upwards.
-        const LIST_PRICE_OR_LESS: [&str; 7] = ["", "auto", "default", "standard", "flex", "batch", "scale"];
-        if let Some(tier) = tier {
-            if !LIST_PRICE_OR_LESS.contains(&tier) {
-                self.surcharge("service_tier", tier);
-            }
-            self.service_tier = Some(tier.to_owned());
+    /// Flags a stated total that is none of the sums that it could be.
+    fn check_total(&mut self, sums: &[i128]) {
+        if self.stated.total_tokens.is_some_and(|total| !sums.contains(&i128::from(total))) {
+            self.flag(Flag::TotalMismatch);
         }
+    }
+
+    /// Records the tier served.
+    fn set_service_tier(&mut self, tier: Option<&str>) {
+        self.service_tier = tier.and_then(tier::canonical);
     }
 
     fn surcharge(&mut self, what: &str, value: &str) {
@@ -160,89 +227,53 @@ impl Usage {
     }
 }
 
-fn sum(what: &'static str, parts: &[i64]) -> Result<i64, UsageError> {
-    parts
-        .iter()
-        .try_fold(0_i64, |sum, part| sum.checked_add(*part))
-        .ok_or_else(|| UsageError::new(what, Reason::TooLarge))
-}
-
-/// What a shape gets to see.
-struct Source<'a> {
-    usage: &'a Map<String, Value>,
-    /// The response around it, if that was given: some facts (the tier served) stand only there.
-    response: Option<&'a Map<String, Value>>,
-    /// JSON path of `usage`.
-    path: &'a str,
-}
-
-impl<'a> Source<'a> {
-    fn has(&self, key: &str) -> bool {
-        self.usage.get(key).is_some_and(|value| !value.is_null())
-    }
-
-    fn is_nonzero(&self, key: &str) -> bool {
-        match self.usage.get(key) {
-            Some(Value::Number(number)) => !fields::is_zero(number),
-            _ => false,
-        }
-    }
-
-    /// Whether the object at `key` has the non-null member `inner`.
-    fn has_inner(&self, key: &str, inner: &str) -> bool {
-        self.usage.get(key).and_then(|value| value.get(inner)).is_some_and(|value| !value.is_null())
-    }
-
-    fn response_text(&self, key: &str) -> Option<&'a str> {
-        self.response?.get(key)?.as_str()
-    }
-
-    fn fields(&self) -> Fields<'a> {
-        Fields::new(self.usage, self.path.to_owned())
-    }
-}
-
-/// One provider's way to write usage. To add one: a file with `recognise` and `read`, and a line in [`SHAPES`].
-struct Shape {
-    name: &'static str,
-    recognise: fn(&Source<'_>) -> bool,
-    read: fn(&Source<'_>) -> Result<Usage, UsageError>,
-}
-
-/// Every recogniser asks for a mark of its own, so that at most one should say yes; two mean a mixture of dialects, in
-/// which the same name may count different things.
-const SHAPES: [Shape; 3] = [
-    Shape { name: "openai chat", recognise: openai_chat::recognise, read: openai_chat::read },
-    Shape { name: "openai responses", recognise: openai_responses::recognise, read: openai_responses::read },
-    Shape { name: "anthropic messages", recognise: anthropic::recognise, read: anthropic::read },
-];
-
-/// Reads a usage object, or a whole response that has a `usage` member.
+/// Reads a usage object, a whole response that has one, or the list of the events of one streamed response.
 ///
 /// Optional counts may be absent or null. A count may be written as `25`, `25.0` or `2.5e1`. Prefer the whole response:
-/// OpenAI states the tier served beside the usage, so without it a dearer tier passes for the standard one.
+/// OpenAI states the tier served beside the usage, so without it a dearer tier passes for the standard one. Seconds may
+/// have a fraction, and a second begun counts whole.
 ///
 /// # Errors
 /// [`UsageError`] with the JSON path and the reason: not an object, no known shape, two shapes at once, a required
-/// count missing, a count that is not a number, negative, fractional or above `i64`.
+/// count missing, a count that is not a number, negative, fractional or above `i64`; a list of more than one response.
 pub fn parse(value: &Value) -> Result<Usage, UsageError> {
-    let Value::Object(outer) = value else {
-        return Err(UsageError::new("$", Reason::NotAnObject(error::kind(value))));
+    parse_as(value, None)
+}
+
+/// Reads a usage as [`parse`] does, in the shapes of one provider only, if one is named.
+///
+/// The name may be that of the provider's own API, of `LiteLLM` or of OpenTelemetry, in any case. A named provider
+/// decides what the marks of two shapes at once would leave open.
+///
+/// # Errors
+/// As [`parse`]; [`Reason::UnknownProvider`] for a name that is not known.
+pub fn parse_as(value: &Value, provider: Option<&str>) -> Result<Usage, UsageError> {
+    let provider = provider.map(provider::find).transpose()?;
+    let found = match value {
+        Value::Object(outer) => source::locate_or_whole(outer)?,
+        Value::Array(events) if !events.is_empty() => stream::last_usage(events)?,
+        other => return Err(UsageError::new("$", Reason::NotAnObject(error::kind(other)))),
     };
-    let source = match outer.get("usage") {
-        Some(Value::Object(usage)) => Source { usage, response: Some(outer), path: "$.usage" },
-        Some(other) => {
-            return Err(UsageError::new("$.usage", Reason::NotAnObject(error::kind(other))));
-        }
-        None => Source { usage: outer, response: None, path: "$" },
+    let source = Source::new(&found, provider.map(|provider| provider.name));
+    let shape = match provider {
+        Some(provider) => shapes::fitting(&source, provider.shapes),
+        None => shapes::recognised(&source)?,
     };
-    let mut matching = SHAPES.iter().filter(|shape| (shape.recognise)(&source));
-    match (matching.next(), matching.next()) {
-        (Some(first), Some(second)) => {
-            Err(UsageError::new(source.path, Reason::MixedShapes { first: first.name, second: second.name }))
-        }
-        (Some(shape), None) => (shape.read)(&source),
-        (None, _) if plain::recognise(&source) => plain::read(&source),
-        (None, _) => Err(UsageError::new(source.path, Reason::UnknownShape)),
+    let shape = shape.ok_or_else(|| UsageError::new(source.path, Reason::UnknownShape))?;
+    let mut usage = (shape.read)(&source)?;
+    if let Some(vendor) = provider.filter(|provider| provider.is_vendor) {
+        usage.provider = Some(vendor.name);
     }
+    if usage.model.is_none() {
+        usage.model = source.model();
+    }
+    if found.is_batch && usage.service_tier.is_none() {
+        usage.set_service_tier(Some("batch"));
+    }
+    Ok(usage)
+}
+
+/// Adds two counts of one kind.
+fn sum_of(what: &'static str, one: i64, other: i64) -> Result<i64, UsageError> {
+    one.checked_add(other).ok_or_else(|| UsageError::new(what, Reason::TooLarge))
 }

@@ -11,9 +11,11 @@ pub const INPUT_TOKENS: &str = "input_tokens";
 pub const OUTPUT_TOKENS: &str = "output_tokens";
 pub const COST: &str = "cost";
 pub const REQUESTS: &str = "requests";
+/// What the account is charged internally, which is the cost after its internal rate.
+pub const INTERNAL_COST: &str = "internal_cost";
 
 /// Meters whose amounts follow from the call itself, so that a caller cannot give them.
-const DERIVED: [&str; 5] = [TOKENS, INPUT_TOKENS, OUTPUT_TOKENS, COST, REQUESTS];
+const DERIVED: [&str; 6] = [TOKENS, INPUT_TOKENS, OUTPUT_TOKENS, COST, INTERNAL_COST, REQUESTS];
 
 /// Units by meter: nano-units of the currency for cost, counts for every other meter.
 pub type Amounts = BTreeMap<String, i64>;
@@ -32,10 +34,15 @@ pub enum MeterError {
 }
 
 /// Whether `name` may name a meter.
-fn is_meter_name(name: &str) -> bool {
+pub fn is_meter_name(name: &str) -> bool {
     name.len() <= 63
         && name.starts_with(|first: char| first.is_ascii_lowercase())
         && name.chars().all(|char| char.is_ascii_lowercase() || char.is_ascii_digit() || char == '_')
+}
+
+/// Whether the meter's amounts follow from the call itself.
+pub fn is_derived(name: &str) -> bool {
+    DERIVED.contains(&name)
 }
 
 /// Reads the meters that a caller gives, such as `{"tool_calls": 3}`.
@@ -46,7 +53,7 @@ pub fn parse(value: &Value) -> Result<Amounts, MeterError> {
         if !is_meter_name(name) {
             return Err(MeterError::BadName(name.clone()));
         }
-        if DERIVED.contains(&name.as_str()) {
+        if is_derived(name) {
             return Err(MeterError::Derived(name.clone()));
         }
         let units = amount.as_i64().filter(|units| *units >= 0);
@@ -55,9 +62,14 @@ pub fn parse(value: &Value) -> Result<Amounts, MeterError> {
     Ok(amounts)
 }
 
+/// Whether the meter is an amount of money, counted in nano-units of the currency.
+pub fn is_money(name: &str) -> bool {
+    name == COST || name == INTERNAL_COST
+}
+
 /// Units of a meter as users read them: a decimal for cost, a whole number otherwise.
 pub fn to_json(meter: &str, units: i64) -> Value {
-    if meter != COST {
+    if !is_money(meter) {
         return Value::from(units);
     }
     match format_nanos(units).parse::<Number>() {
@@ -78,7 +90,8 @@ pub fn amounts_from_json(value: &Value) -> Option<Amounts> {
         .iter()
         .map(|(meter, amount)| {
             let number = amount.as_number()?;
-            let units = if meter == COST { nanos_from_decimal(&number.to_string()).ok()? } else { number.as_i64()? };
+            let units =
+                if is_money(meter) { nanos_from_decimal(&number.to_string()).ok()? } else { number.as_i64()? };
             Some((meter.clone(), units))
         })
         .collect()

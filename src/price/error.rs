@@ -12,6 +12,20 @@ pub enum PriceError {
     /// A price below zero.
     #[error("a price is never negative")]
     NegativePrice,
+    /// A price beyond what the book may state.
+    #[error("a price is at most 1000000")]
+    TooDear,
+    /// An entry of an object of unit prices that cannot be used.
+    #[error("unit price {name}: {why}")]
+    UnitPrice {
+        /// Its name.
+        name: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The model has prices, but none that was valid at the instant.
+    #[error("no price was valid at that time")]
+    NotYet,
     /// A count below zero.
     #[error("negative count in {bucket}")]
     NegativeCount {

@@ -1,5 +1,6 @@
 //! Which encoding a model uses.
 
+use crate::nearest::nearest;
 use tiktoken_rs::tokenizer::{Tokenizer, get_tokenizer};
 
 use super::encoding::Encoding;
@@ -69,9 +70,6 @@ const PREFIXES: &[&str] = &[
     "o4-mini-",
 ];
 
-/// How many of the nearest known names an error offers.
-const SUGGESTIONS: usize = 3;
-
 /// A name that is neither an encoding nor a model whose encoding is public.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown model or encoding {name:?}")]
@@ -94,21 +92,10 @@ impl UnknownModel {
 
     /// The known names nearest to the unknown one, best first; none if nothing is similar.
     pub fn suggestions(&self) -> Vec<&'static str> {
-        let name = self.name.to_lowercase();
-        // A longer name is no typing error, and the distance of two long names is slow to compute.
-        if name.len() > 64 {
-            return Vec::new();
-        }
-        let mut near: Vec<(usize, &'static str)> = Encoding::ALL
-            .iter()
-            .map(|encoding| encoding.name())
-            .chain(["gpt2"])
-            .chain(MODELS.iter().copied())
-            .map(|known| (edit_distance(&name, known), known))
-            .filter(|(distance, known)| *distance <= known.len() / 3)
-            .collect();
-        near.sort_unstable();
-        near.into_iter().take(SUGGESTIONS).map(|(_, known)| known).collect()
+        nearest(
+            &self.name,
+            Encoding::ALL.iter().map(|encoding| encoding.name()).chain(["gpt2"]).chain(MODELS.iter().copied()),
+        )
     }
 }
 
@@ -128,19 +115,4 @@ pub fn resolve(model_or_encoding: &str) -> Result<Encoding, UnknownModel> {
         Some(Tokenizer::R50kBase | Tokenizer::Gpt2) => Ok(Encoding::R50kBase),
         None => Err(UnknownModel { name: model_or_encoding.to_owned() }),
     }
-}
-
-/// Levenshtein's distance in bytes, which is near enough for names in ASCII.
-fn edit_distance(left: &str, right: &str) -> usize {
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (i, a) in left.bytes().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in right.bytes().enumerate() {
-            let substitute = diagonal + usize::from(a != b);
-            diagonal = row[j + 1];
-            row[j + 1] = substitute.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[right.len()]
 }

@@ -37,6 +37,15 @@ pub enum Reason {
         /// The shape found next.
         second: &'static str,
     },
+    /// A provider that no shape is known for.
+    #[error("no such provider is known")]
+    UnknownProvider,
+    /// A kind of count that does not exist.
+    #[error("no such bucket")]
+    UnknownBucket,
+    /// A list of responses where the events of one stream belong; their usages would have to be added up.
+    #[error("more than one response in the list")]
+    SeveralResponses,
     /// A count that the shape cannot do without.
     #[error("required count is missing")]
     Missing,

@@ -1,59 +1,90 @@
-//! OpenAI `chat.completions`, legacy completions and embeddings.
+//! OpenAI `chat.completions`, legacy completions and embeddings, and all who copy them.
 //!
 //! `prompt_tokens` contains cached tokens, cache writes, audio and images; `completion_tokens` contains reasoning,
 //! audio and rejected predictions, which are billed as output. Source: OpenAI's API specification, `CompletionUsage`.
 
-use super::{Flag, Source, Usage, UsageError};
+use super::fields::Fields;
+use super::openai_tally::{self, Tally};
+use super::{Bucket, Source, Usage, UsageError, cost, deepseek, groq, mistral, perplexity, sum_of, xai};
+
+/// What a vendor adds to the shape.
+struct Dialect {
+    name: &'static str,
+    recognise: fn(&Source<'_>) -> bool,
+    read: fn(&Source<'_>, &mut Fields<'_>, &mut Usage, &mut Tally) -> Result<(), UsageError>,
+}
+
+/// The additions of one never have the names of another's, so a server that forwards several is read all the same.
+const DIALECTS: [Dialect; 5] = [
+    Dialect { name: "perplexity", recognise: perplexity::recognise, read: perplexity::read },
+    Dialect { name: "xai", recognise: xai::recognise, read: xai::read },
+    Dialect { name: "deepseek", recognise: deepseek::recognise, read: deepseek::read },
+    Dialect { name: "mistral", recognise: mistral::recognise, read: mistral::read },
+    Dialect { name: "groq", recognise: groq::recognise, read: groq::read },
+];
+
+pub(super) fn fits(source: &Source<'_>) -> bool {
+    source.has_any_key(&["prompt_tokens", "completion_tokens"])
+}
 
 pub(super) fn recognise(source: &Source<'_>) -> bool {
-    source.usage.contains_key("prompt_tokens") || source.usage.contains_key("completion_tokens")
+    fits(source)
 }
 
 pub(super) fn read(source: &Source<'_>) -> Result<Usage, UsageError> {
-    let mut usage = Usage { provider: Some("openai"), ..Usage::default() };
+    let mut usage = Usage::new(Some("openai"));
     let mut fields = source.fields();
     let prompt = fields.required("prompt_tokens")?;
     let total = fields.optional("total_tokens")?;
     // An embedding has no output, and says so by leaving the count out. Only a total equal to the prompt proves it: a
     // chat usage cut off in the middle must not pass for one without output.
     let completion = if total == Some(prompt) {
+        if !source.has("completion_tokens") && !source.response_has("choices") {
+            usage.operation = Some("embeddings");
+        }
         fields.count("completion_tokens")?
     } else {
         fields.required("completion_tokens")?
     };
+    let mut tally = Tally::new(prompt, completion, total);
 
-    let mut input = fields.object("prompt_tokens_details")?;
-    usage.cache_read = input.count("cached_tokens")?;
-    usage.cache_write = input.count("cache_write_tokens")?;
-    usage.input_audio = input.count("audio_tokens")?;
-    usage.input_image = input.count("image_tokens")?;
-    input.known(&["text_tokens"]);
-    input.finish(&mut usage.unknown_fields);
+    let key = fields.pick("prompt_tokens_details", &["prompt_token_details"]);
+    openai_tally::input_details(fields.object(key)?, &mut usage)?;
+    openai_tally::output_details(fields.object("completion_tokens_details")?, &mut usage)?;
 
-    let mut output = fields.object("completion_tokens_details")?;
-    usage.reasoning = output.count("reasoning_tokens")?;
-    usage.output_audio = output.count("audio_tokens")?;
-    usage.output_image = output.count("image_tokens")?;
-    // Predictions are text already counted in the completion, the rejected ones too.
-    output.known(&["text_tokens", "accepted_prediction_tokens", "rejected_prediction_tokens"]);
-    output.finish(&mut usage.unknown_fields);
+    // The same counts once more, outside the details, for servers that have no details.
+    let cached = ["cached_tokens", "num_cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens"];
+    let cached = fields.first_nonzero(&cached)?;
+    let is_split = [Bucket::CacheRead, Bucket::CacheReadAudio, Bucket::CacheReadImage].map(|bucket| usage[bucket]);
+    if is_split == [0; 3] {
+        usage[Bucket::CacheRead] = cached;
+    }
+    let written = fields.count("cache_creation_input_tokens")?;
+    if usage[Bucket::CacheWrite] == 0 {
+        usage[Bucket::CacheWrite] = written;
+    }
+    let mut dialects = DIALECTS.iter().filter(|dialect| (dialect.recognise)(source)).peekable();
+    if let Some(first) = dialects.peek() {
+        usage.provider = Some(first.name);
+    }
+    for dialect in dialects {
+        (dialect.read)(source, &mut fields, &mut usage, &mut tally)?;
+    }
+    let reasoning = fields.count("reasoning_tokens")?;
+    if usage[Bucket::Reasoning] == 0 && tally.reasoning_beside == 0 {
+        usage[Bucket::Reasoning] = reasoning;
+    }
+    if cost::read(&mut fields, &mut usage)? {
+        usage.provider = usage.provider.filter(|name| *name != "openai").or(Some("openrouter"));
+    }
+    // OpenRouter counts the searches of its plugin here.
+    let mut tools = fields.object("server_tool_use")?;
+    usage[Bucket::Searches] = sum_of("server_tool_use", usage[Bucket::Searches], tools.count("web_search_requests")?)?;
+    tools.finish(&mut usage.unknown_fields);
 
-    finish(&mut usage, prompt, completion, total);
-    usage.set_service_tier(source.response_text("service_tier"));
+    openai_tally::finish(&mut usage, &tally);
+    usage.stated.output_tokens = fields.optional("completion_tokens")?;
+    usage.set_service_tier(source.response_text("service_tier").or_else(|| fields.text("service_tier")));
     fields.finish(&mut usage.unknown_fields);
     Ok(usage)
-}
-
-/// The remainders of OpenAI's counts, in which the parts are always inside the whole.
-///
-/// Cached audio is counted as cached and as audio; the text then comes out too low by the overlap, which errs upwards
-/// in cost because audio is dearer than text.
-pub(super) fn finish(usage: &mut Usage, input: i64, output: i64, total: Option<i64>) {
-    let parts = [usage.cache_read, usage.cache_write, usage.input_audio, usage.input_image];
-    usage.uncached_input = usage.remainder(input, &parts, Flag::ClampedInput);
-    let parts = [usage.reasoning, usage.output_audio, usage.output_image];
-    usage.output_text = usage.remainder(output, &parts, Flag::ClampedOutput);
-    if total.is_some_and(|total| i128::from(total) != i128::from(input) + i128::from(output)) {
-        usage.flag(Flag::TotalMismatch);
-    }
 }

@@ -41,6 +41,12 @@ impl Natural {
         result
     }
 
+    pub(super) fn max(&self, other: &Self) -> Self {
+        let digits = |number: &Self| number.0.iter().rev().copied().collect::<Vec<u8>>();
+        let is_less = (self.0.len(), digits(self)) < (other.0.len(), digits(other));
+        if is_less { other.clone() } else { self.clone() }
+    }
+
     /// Drops the last digits, rounding half to even.
     pub(super) fn half_even(&self, places: usize) -> Self {
         let cut = places.min(self.0.len());
@@ -81,6 +87,9 @@ fn the_oracle_can_count() {
     let natural = Natural::new;
     assert_eq!(natural("999").plus(&natural("1")), natural("1000"));
     assert_eq!(natural("12345678901234567890").times(&natural("987654321")).text(), "12193263112482853211126352690");
+    assert_eq!(natural("99").max(&natural("100")).text(), "100");
+    assert_eq!(natural("201").max(&natural("199")).text(), "201");
+    assert_eq!(natural("0").max(&natural("")).text(), "0");
     assert_eq!(natural("15").half_even(1).text(), "2");
     assert_eq!(natural("25").half_even(1).text(), "2");
     assert_eq!(natural("251").half_even(2).text(), "3");

@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use crate::usage::decimal::{DecimalError, format_decimal, parse_decimal};
+use crate::usage::decimal::{DecimalError, Rounding, format_decimal, parse_decimal, round_decimal};
 
 #[test]
 fn exact_text() {
@@ -81,6 +81,35 @@ fn what_does_not_fit() {
 }
 
 #[test]
+fn rounding() {
+    for (text, scale, half_even, up) in [
+        ("0", 0, 0, 0),
+        ("1.5", 1, 15, 15),
+        ("0.5", 0, 0, 1),
+        ("1.5", 0, 2, 2),
+        ("2.5", 0, 2, 3),
+        ("2.51", 0, 3, 3),
+        ("2.4999", 0, 2, 3),
+        ("-2.5", 0, -2, -3),
+        ("-0.1", 0, 0, -1),
+        ("0.05", 0, 0, 1),
+        ("0.09", 1, 1, 1),
+        ("95e-1", 0, 10, 10),
+        ("5e-1", 0, 0, 1),
+        ("5e-2", 0, 0, 1),
+        ("1e-99999999999999999999", 9, 0, 1),
+        ("1e3", 0, 1000, 1000),
+    ] {
+        assert_eq!(round_decimal(text, scale, Rounding::HalfEven), Ok(half_even), "{text}");
+        assert_eq!(round_decimal(text, scale, Rounding::Up), Ok(up), "{text}");
+    }
+    let limit = "170141183460469231731687303715884105727.5";
+    assert_eq!(round_decimal(limit, 0, Rounding::Up), Err(DecimalError::Overflow));
+    assert_eq!(round_decimal("1e40", 0, Rounding::Up), Err(DecimalError::Overflow));
+    assert_eq!(round_decimal("NaN", 0, Rounding::Up), Err(DecimalError::Syntax));
+}
+
+#[test]
 fn format_edges() {
     for (value, scale, text) in [
         (0, 9, "0"),
@@ -107,9 +136,26 @@ proptest! {
         prop_assert_eq!(parse_decimal(&exponent, scale), Ok(value));
     }
 
+    /// The nearest multiple, found by integers alone.
+    #[test]
+    fn rounding_is_to_the_nearest(value in -1_000_000_i128..1_000_000, cut in 1_u32..6) {
+        let unit = 10_i128.pow(cut);
+        let (floor, rest) = (value.div_euclid(unit), value.rem_euclid(unit));
+        let nearest = match (rest * 2).cmp(&unit) {
+            std::cmp::Ordering::Less => floor,
+            std::cmp::Ordering::Greater => floor + 1,
+            std::cmp::Ordering::Equal => floor + floor.rem_euclid(2),
+        };
+        let text = format!("{value}e-{cut}");
+        prop_assert_eq!(round_decimal(&text, 0, Rounding::HalfEven), Ok(nearest));
+        let up = if rest == 0 || value < 0 { floor } else { floor + 1 };
+        prop_assert_eq!(round_decimal(&text, 0, Rounding::Up), Ok(up));
+    }
+
     #[test]
     fn any_text_is_answered(text in ".{0,40}", scale in 0_u32..100) {
         let _ = parse_decimal(&text, scale);
+        let _ = round_decimal(&text, scale, Rounding::HalfEven);
     }
 
     #[test]

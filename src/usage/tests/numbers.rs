@@ -22,7 +22,7 @@ fn whole_numbers_in_any_spelling() {
         ("9223372036854775807", i64::MAX),
         ("9223372036854775807.0", i64::MAX),
     ] {
-        assert_eq!(parse(&prompt(spelling)).map(|usage| usage.uncached_input), Ok(count), "{spelling}");
+        assert_eq!(parse(&prompt(spelling)).map(|usage| usage[Bucket::UncachedInput]), Ok(count), "{spelling}");
     }
 }
 
@@ -99,4 +99,64 @@ fn sums_are_checked() {
 fn an_error_names_place_and_reason_but_not_the_value() {
     let error = error(&prompt(&format!("1{}", "0".repeat(5000))));
     assert_eq!(error.to_string(), "usage at $.prompt_tokens: count is out of range for bigint");
+}
+
+#[test]
+fn a_second_begun_counts_whole() {
+    let seconds = |spelling: &str| {
+        let usage = text(&format!(r#"{{"type": "duration", "seconds": {spelling}}}"#));
+        parse(&usage).map(|usage| usage[Bucket::Seconds])
+    };
+    for (spelling, count) in [
+        ("0", 0),
+        ("0.0", 0),
+        ("1e-400", 1),
+        ("0.001", 1),
+        ("8", 8),
+        ("8.0", 8),
+        ("8.47", 9),
+        ("8.999999999999999999999", 9),
+        ("847e-2", 9),
+        ("9223372036854775806.5", i64::MAX),
+    ] {
+        assert_eq!(seconds(spelling), Ok(count), "{spelling}");
+    }
+    for (spelling, reason) in
+        [("-0.5", Reason::Negative), ("9223372036854775807.5", Reason::TooLarge), ("1e99", Reason::TooLarge)]
+    {
+        assert_eq!(seconds(spelling).map_err(|error| error.reason), Err(reason), "{spelling}");
+    }
+}
+
+#[test]
+fn a_stated_cost_is_rounded_from_its_own_text() {
+    let cost = |spelling: &str| {
+        let usage = format!(r#"{{"prompt_tokens": 1, "completion_tokens": 1, "cost": {spelling}}}"#);
+        parse(&text(&usage)).map(|usage| usage.stated.cost_nanos)
+    };
+    for (spelling, nanos) in [
+        ("null", None),
+        ("0", Some(0)),
+        ("0.25", Some(250_000_000)),
+        ("1.5e-7", Some(150)),
+        ("0.0000000005", Some(0)),
+        ("0.0000000015", Some(2)),
+        ("0.0000000025", Some(2)),
+        ("0.00000000250000000000000000001", Some(3)),
+        ("1e-400", Some(0)),
+        ("9223372036.854775807", Some(i64::MAX)),
+        ("0.1000000000000000055511151231257827", Some(100_000_000)),
+    ] {
+        assert_eq!(cost(spelling), Ok(nanos), "{spelling}");
+    }
+    for (spelling, reason) in [
+        ("-0.01", Reason::Negative),
+        ("9223372036.854775808", Reason::TooLarge),
+        ("1e400", Reason::TooLarge),
+        (r#""0.01""#, Reason::NotANumber("a string")),
+        ("[0.01]", Reason::NotANumber("an array")),
+    ] {
+        let error = cost(spelling).map_err(|error| (error.path, error.reason));
+        assert_eq!(error, Err(("$.cost".to_owned(), reason)), "{spelling}");
+    }
 }

@@ -22,7 +22,9 @@ fn what_has_no_known_shape_is_refused() {
         json!({"input_tokens": 5}),
         json!({"output_tokens": 5}),
         json!({"total_tokens": 5}),
-        json!({"promptTokenCount": 5, "candidatesTokenCount": 5, "totalTokenCount": 10}),
+        json!({"promptTokens": 5, "completionTokens": 5, "totalTokens": 10}),
+        json!({"inputTokens": 5}),
+        json!({"searches": 5, "credits": 5}),
     ] {
         refused(&value, "$", Reason::UnknownShape);
         refused(&json!({"usage": value}), "$.usage", Reason::UnknownShape);
@@ -60,7 +62,7 @@ fn two_dialects_at_once_are_refused() {
                "cache_creation_input_tokens": written, "cache_read_input_tokens": 0})
     };
     refused(&gateway(4), "$", mixed("anthropic messages", "openai chat"));
-    assert_eq!(parse(&gateway(0)).map(|usage| usage.uncached_input), Ok(9));
+    assert_eq!(parse(&gateway(0)).map(|usage| usage[Bucket::UncachedInput]), Ok(9));
 }
 
 #[test]
@@ -83,8 +85,8 @@ fn parts_above_their_whole_are_clamped_and_flagged() {
         "completion_tokens_details": {"reasoning_tokens": 30},
     }))
     .expect("clamped");
-    assert_eq!((usage.uncached_input, usage.cache_read), (0, 150));
-    assert_eq!((usage.output_text, usage.reasoning), (0, 30));
+    assert_eq!((usage[Bucket::UncachedInput], usage[Bucket::CacheRead]), (0, 150));
+    assert_eq!((usage[Bucket::OutputText], usage[Bucket::Reasoning]), (0, 30));
     assert_eq!(usage.flags, [Flag::ClampedInput, Flag::ClampedOutput]);
 
     let usage = parse(&json!({
@@ -93,8 +95,8 @@ fn parts_above_their_whole_are_clamped_and_flagged() {
         "output_tokens_details": {"thinking_tokens": 11},
     }))
     .expect("clamped");
-    assert_eq!((usage.uncached_input, usage.cache_write), (5, 0));
-    assert_eq!((usage.cache_write_5m, usage.cache_write_1h), (60, 41));
+    assert_eq!((usage[Bucket::UncachedInput], usage[Bucket::CacheWrite]), (5, 0));
+    assert_eq!((usage[Bucket::CacheWrite5m], usage[Bucket::CacheWrite1h]), (60, 41));
     assert_eq!(usage.flags, [Flag::ClampedInput, Flag::ClampedOutput]);
 }
 
@@ -105,7 +107,7 @@ fn a_clamp_survives_parts_whose_sum_overflows() {
         "prompt_tokens_details": {"cached_tokens": i64::MAX, "cache_write_tokens": i64::MAX},
     }))
     .expect("clamped");
-    assert_eq!((usage.uncached_input, usage.flags.as_slice()), (0, &[Flag::ClampedInput][..]));
+    assert_eq!((usage[Bucket::UncachedInput], usage.flags.as_slice()), (0, &[Flag::ClampedInput][..]));
 }
 
 #[test]
@@ -119,14 +121,14 @@ fn a_total_that_does_not_add_up_is_flagged() {
 fn unknown_numbers_are_reported() {
     let usage = parse(&json!({
         "prompt_tokens": 5, "completion_tokens": 5,
-        "prompt_tokens_details": {"cached_tokens": 1, "video_tokens": 3, "hologram_tokens": 0},
-        "cost": 0.25, "note": "12", "tiny": 1e-300, "nothing": null,
+        "prompt_tokens_details": {"cached_tokens": 1, "smell_tokens": 3, "hologram_tokens": 0},
+        "fee": 0.25, "note": "12", "tiny": 1e-300, "nothing": null,
         "deep": {"list": [0, {"x": 7}]},
     }))
     .expect("read");
     let mut unknown = usage.unknown_fields;
     unknown.sort();
-    assert_eq!(unknown, ["$.cost", "$.deep.list[1].x", "$.prompt_tokens_details.video_tokens", "$.tiny"]);
+    assert_eq!(unknown, ["$.deep.list[1].x", "$.fee", "$.prompt_tokens_details.smell_tokens", "$.tiny"]);
 }
 
 #[test]
@@ -135,19 +137,25 @@ fn the_report_of_unknown_numbers_is_bounded() {
     let many = (1..1000).map(|index| (format!("field_{index}"), json!(index))).collect();
     value.as_object_mut().expect("object").insert("extra".to_owned(), Value::Object(many));
     assert_eq!(parse(&value).expect("read").unknown_fields.len(), 32);
+    let modalities = vec![json!({"modality": "SMELL", "tokenCount": 1}); 1000];
+    let value = json!({"promptTokenCount": 1000, "promptTokensDetails": modalities});
+    assert_eq!(parse(&value).expect("read").unknown_fields.len(), 32);
 }
 
 #[test]
-fn tiers_that_may_cost_more_are_surcharges() {
-    let tiers = |tier: &str| {
+fn tiers_have_one_name_each() {
+    let read = |tier: &str| {
         let usage = json!({"input_tokens": 1, "output_tokens": 1, "cache_read_input_tokens": 0, "service_tier": tier});
-        parse(&usage).expect("read").surcharges
+        let usage = parse(&usage).expect("read");
+        assert_eq!(usage.surcharges, [""; 0], "{tier}");
+        usage.service_tier
     };
-    for tier in ["standard", "batch", "default", "auto", "flex", "scale"] {
-        assert_eq!(tiers(tier), [""; 0], "{tier}");
+    for tier in ["standard", "default", "auto", "Standard"] {
+        assert_eq!(read(tier), None, "{tier}");
     }
-    assert_eq!(tiers("priority"), ["service_tier:priority"]);
-    assert_eq!(tiers("warp"), ["service_tier:warp"]);
+    for tier in ["batch", "flex", "scale", "priority", "warp"] {
+        assert_eq!(read(tier).as_deref(), Some(tier));
+    }
 }
 
 #[test]
