@@ -9,6 +9,7 @@ CREATE TABLE tokbudget.tenant (
     name text NOT NULL,
     currency text NOT NULL DEFAULT 'USD',
     created_at timestamp with time zone NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    rerated_at timestamp with time zone,
     CONSTRAINT tenant_pkey PRIMARY KEY (tenant_id),
     CONSTRAINT tenant_name_key UNIQUE (name),
     CONSTRAINT tenant_id_check CHECK (tenant_id OPERATOR(pg_catalog.>) 0)
@@ -17,6 +18,7 @@ COMMENT ON TABLE tokbudget.tenant IS 'root accounts by name; what a call looks u
 COMMENT ON COLUMN tokbudget.tenant.tenant_id IS 'number of the tenant, the head of every key';
 COMMENT ON COLUMN tokbudget.tenant.name IS 'name of the root account, the first name of every path below it';
 COMMENT ON COLUMN tokbudget.tenant.created_at IS 'when the root account was made';
+COMMENT ON COLUMN tokbudget.tenant.rerated_at IS 'when its entries were last re-rated';
 COMMENT ON COLUMN tokbudget.tenant.currency IS 'currency of every cost budget and every cost of the tenant, ISO 4217';
 
 CREATE TABLE tokbudget.account (
@@ -31,10 +33,13 @@ CREATE TABLE tokbudget.account (
     owner text,
     cost_center text,
     labels jsonb NOT NULL DEFAULT '{}',
+    unpriced text,
+    fallback_unit_prices jsonb,
     created_at timestamp with time zone NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     CONSTRAINT account_pkey PRIMARY KEY (tenant_id, account_id),
     CONSTRAINT account_path_key UNIQUE (tenant_id, path),
     CONSTRAINT account_status_check CHECK (status OPERATOR(pg_catalog.=) ANY (ARRAY['active', 'frozen', 'closed'])),
+    CONSTRAINT account_unpriced_check CHECK (unpriced OPERATOR(pg_catalog.=) ANY (ARRAY['refuse', 'record'])),
     CONSTRAINT account_labels_check CHECK (pg_catalog.jsonb_typeof(labels) OPERATOR(pg_catalog.=) 'object')
 );
 COMMENT ON TABLE tokbudget.account IS 'tree of accounts: who can spend';
@@ -44,6 +49,8 @@ COMMENT ON COLUMN tokbudget.account.parent_id IS 'account above it; NULL for the
 COMMENT ON COLUMN tokbudget.account.status_reason IS 'why it was frozen, thawed or closed';
 COMMENT ON COLUMN tokbudget.account.owner IS 'who answers for it';
 COMMENT ON COLUMN tokbudget.account.labels IS 'anything else about it, a JSON object';
+COMMENT ON COLUMN tokbudget.account.unpriced IS 'what happens to usage without a price: refuse or record; NULL for what the account above does';
+COMMENT ON COLUMN tokbudget.account.fallback_unit_prices IS 'what budgets in cost count usage without a price at, as in tokbudget.price';
 COMMENT ON COLUMN tokbudget.account.created_at IS 'when it was made';
 COMMENT ON COLUMN tokbudget.account.path IS 'names from the root down, joined by a slash';
 COMMENT ON COLUMN tokbudget.account.ancestor_ids IS 'account ids from the root down to the parent';

@@ -17,7 +17,7 @@ CREATE TABLE tokbudget.budget (
     created_at timestamp with time zone NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     -- What the engine compares: nano-units of the currency for cost, plain counts for every other meter.
     limit_units bigint NOT NULL GENERATED ALWAYS AS (
-        CASE WHEN meter OPERATOR(pg_catalog.=) 'cost'
+        CASE WHEN meter OPERATOR(pg_catalog.=) ANY (ARRAY['cost', 'internal_cost'])
             THEN (amount OPERATOR(pg_catalog.*) 1000000000::numeric)::bigint
             ELSE amount::bigint
         END
@@ -27,7 +27,7 @@ CREATE TABLE tokbudget.budget (
     CONSTRAINT budget_amount_check CHECK (
         amount OPERATOR(pg_catalog.>=) 0::numeric
         AND pg_catalog.scale(pg_catalog.trim_scale(amount)) OPERATOR(pg_catalog.<=)
-            CASE WHEN meter OPERATOR(pg_catalog.=) 'cost' THEN 9 ELSE 0 END
+            CASE WHEN meter OPERATOR(pg_catalog.=) ANY (ARRAY['cost', 'internal_cost']) THEN 9 ELSE 0 END
     ),
     CONSTRAINT budget_every_check CHECK (
         every OPERATOR(pg_catalog.=) ANY (ARRAY['minute', 'hour', 'day', 'week', 'month', 'quarter', 'year'])
@@ -44,8 +44,8 @@ COMMENT ON COLUMN tokbudget.budget.status IS 'active, or closed and no longer ch
 COMMENT ON COLUMN tokbudget.budget.valid_from IS 'first instant at which it is checked; NULL for always';
 COMMENT ON COLUMN tokbudget.budget.valid_until IS 'first instant at which it is no longer checked; NULL for never';
 COMMENT ON COLUMN tokbudget.budget.created_at IS 'when it was made';
-COMMENT ON COLUMN tokbudget.budget.meter IS 'tokens, input_tokens, output_tokens, cost, requests, tool_calls or any declared meter';
-COMMENT ON COLUMN tokbudget.budget.amount IS 'limit per window, in currency units for cost and in counts for every other meter';
+COMMENT ON COLUMN tokbudget.budget.meter IS 'tokens, input_tokens, output_tokens, cost, internal_cost, requests, tool_calls or any declared meter';
+COMMENT ON COLUMN tokbudget.budget.amount IS 'limit per window, in currency units for cost and internal_cost and in counts for every other meter';
 COMMENT ON COLUMN tokbudget.budget.every IS 'calendar window: minute, hour, day, week (from Monday), month, quarter, year; NULL for one window without end';
 COMMENT ON COLUMN tokbudget.budget.time_zone IS 'IANA zone in which the calendar is read';
 COMMENT ON COLUMN tokbudget.budget.hard IS 'a hard budget refuses, a soft one only counts';
@@ -88,8 +88,8 @@ CREATE FUNCTION @extschema@.tb_create_budget(
 DECLARE
     chain text[] := tokbudget._account_chain(tb_create_budget.account);
     calendar CONSTANT text[] := ARRAY['minute', 'hour', 'day', 'week', 'month', 'quarter', 'year'];
-    scale_max CONSTANT integer := CASE WHEN tb_create_budget.meter = 'cost' THEN 9 ELSE 0 END;
-    units_max CONSTANT numeric := CASE WHEN tb_create_budget.meter = 'cost' THEN 9223372036.854775807 ELSE 9223372036854775807 END;
+    scale_max CONSTANT integer := CASE WHEN tb_create_budget.meter = ANY (ARRAY['cost', 'internal_cost']) THEN 9 ELSE 0 END;
+    units_max CONSTANT numeric := CASE WHEN tb_create_budget.meter = ANY (ARRAY['cost', 'internal_cost']) THEN 9223372036.854775807 ELSE 9223372036854775807 END;
     found_account tokbudget.account;
     new_id bigint;
 BEGIN
@@ -99,7 +99,7 @@ BEGIN
     IF tb_create_budget.meter IS NULL OR tb_create_budget.meter !~ '^[a-z][a-z0-9_]{0,62}$' THEN
         RAISE EXCEPTION USING ERRCODE = 'TB008', MESSAGE = 'invalid meter name',
             DETAIL = jsonb_build_object('meter', tb_create_budget.meter)::text,
-            HINT = 'Use tokens, input_tokens, output_tokens, cost, requests, tool_calls or a name of lower-case letters, digits and underscores.';
+            HINT = 'Use tokens, input_tokens, output_tokens, cost, internal_cost, requests, tool_calls or a name of lower-case letters, digits and underscores.';
     END IF;
     -- NaN and Infinity have no scale; both would pass a plain comparison with zero.
     IF tb_create_budget.amount IS NULL OR tb_create_budget.amount < 0 OR tb_create_budget.amount > units_max

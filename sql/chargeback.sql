@@ -17,7 +17,15 @@ SELECT
     pg_catalog.sum(entry.reasoning_output_tokens) AS reasoning_output_tokens,
     pg_catalog.sum(entry.cost) AS cost,
     entry.currency,
-    pg_catalog.count(*) FILTER (WHERE entry.cost IS NULL) AS unpriced_entries
+    pg_catalog.count(*) FILTER (
+        WHERE entry.cost IS NULL AND NOT EXISTS (
+            SELECT FROM tokbudget.entry AS correction
+            WHERE correction.tenant_id OPERATOR(pg_catalog.=) entry.tenant_id
+                AND correction.corrects_entry_id OPERATOR(pg_catalog.=) entry.entry_id
+        )
+    ) AS unpriced_entries,
+    pg_catalog.sum(entry.internal_cost) AS internal_cost,
+    pg_catalog.sum(entry.reported_cost) AS reported_cost
 -- LEFT, so that no spend ever vanishes from a report, whatever somebody did to the tables by hand.
 FROM tokbudget.entry
 LEFT JOIN tokbudget.account
@@ -41,4 +49,6 @@ COMMENT ON COLUMN tokbudget.chargeback.account IS 'account that spent; an accoun
 COMMENT ON COLUMN tokbudget.chargeback.input_tokens IS 'all input tokens, those read from or written to a cache included';
 COMMENT ON COLUMN tokbudget.chargeback.output_tokens IS 'all output tokens, reasoning included';
 COMMENT ON COLUMN tokbudget.chargeback.cost IS 'sum of the entries'' costs in currency units; NULL when none is priced';
-COMMENT ON COLUMN tokbudget.chargeback.unpriced_entries IS 'entries without a cost, which the sum leaves out';
+COMMENT ON COLUMN tokbudget.chargeback.unpriced_entries IS 'entries without a cost and not re-rated since, which the sum leaves out';
+COMMENT ON COLUMN tokbudget.chargeback.internal_cost IS 'sum of what the accounts are charged at their internal rates';
+COMMENT ON COLUMN tokbudget.chargeback.reported_cost IS 'sum of the costs that providers stated themselves; NULL when none did';

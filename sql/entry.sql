@@ -29,7 +29,14 @@ CREATE TABLE tokbudget.entry (
     meters jsonb NOT NULL DEFAULT '{}',
     cost numeric,
     currency text NOT NULL,
+    internal_cost numeric,
+    reported_cost numeric,
     price_id bigint,
+    rate_id bigint,
+    service_tier text,
+    region text,
+    usage_source text NOT NULL DEFAULT 'provider',
+    usage_details jsonb NOT NULL DEFAULT '{}',
     overrun boolean NOT NULL DEFAULT false,
     late boolean NOT NULL DEFAULT false,
     flags text[] NOT NULL DEFAULT '{}',
@@ -51,10 +58,17 @@ CREATE TABLE tokbudget.entry (
         pg_catalog.cardinality(budget_ids) OPERATOR(pg_catalog.=) pg_catalog.cardinality(window_starts)
         AND pg_catalog.cardinality(budget_ids) OPERATOR(pg_catalog.=) pg_catalog.cardinality(spent_units)
     ),
-    CONSTRAINT entry_cost_check CHECK (pg_catalog.scale(cost) OPERATOR(pg_catalog.<=) 9)
+    CONSTRAINT entry_cost_check CHECK (
+        pg_catalog.scale(cost) OPERATOR(pg_catalog.<=) 9 AND pg_catalog.scale(internal_cost) OPERATOR(pg_catalog.<=) 9
+    ),
+    CONSTRAINT entry_usage_source_check CHECK (usage_source OPERATOR(pg_catalog.=) ANY (ARRAY['provider', 'partial', 'estimated']))
 ) PARTITION BY RANGE (recorded_at);
 CREATE TABLE tokbudget.entry_default PARTITION OF tokbudget.entry DEFAULT;
 CREATE INDEX entry_tenant_id_reservation_id_idx ON tokbudget.entry (tenant_id, reservation_id);
+CREATE INDEX entry_corrects_idx ON tokbudget.entry (tenant_id, corrects_entry_id) WHERE corrects_entry_id IS NOT NULL;
+-- What a re-rating looks for; all but empty where every call has a price.
+CREATE INDEX entry_unpriced_idx ON tokbudget.entry (tenant_id, recorded_at)
+    WHERE cost IS NULL OR flags OPERATOR(pg_catalog.&&) ARRAY['unpriced_meters'];
 COMMENT ON TABLE tokbudget.entry IS 'the ledger, append-only: what was spent, by whom, on what, against which budgets';
 COMMENT ON TABLE tokbudget.entry_default IS 'entries that no monthly partition takes';
 COMMENT ON COLUMN tokbudget.entry.tenant_id IS 'tenant that spent';
@@ -70,12 +84,19 @@ COMMENT ON COLUMN tokbudget.entry.provider IS 'who sold the tokens';
 COMMENT ON COLUMN tokbudget.entry.request_model IS 'model that was asked for and priced';
 COMMENT ON COLUMN tokbudget.entry.response_model IS 'model that answered, where the response says so';
 COMMENT ON COLUMN tokbudget.entry.operation IS 'attribute operation: chat, embeddings, execute_tool and the like';
-COMMENT ON COLUMN tokbudget.entry.requests IS 'calls';
+COMMENT ON COLUMN tokbudget.entry.requests IS 'calls; 0 for a correction';
 COMMENT ON COLUMN tokbudget.entry.cache_read_input_tokens IS 'input tokens read from a cache';
 COMMENT ON COLUMN tokbudget.entry.cache_write_input_tokens IS 'input tokens written to a cache';
 COMMENT ON COLUMN tokbudget.entry.reasoning_output_tokens IS 'output tokens spent on reasoning';
 COMMENT ON COLUMN tokbudget.entry.currency IS 'currency of the cost, ISO 4217';
-COMMENT ON COLUMN tokbudget.entry.price_id IS 'price that the cost was computed with';
+COMMENT ON COLUMN tokbudget.entry.price_id IS 'version of the price that the cost was computed with';
+COMMENT ON COLUMN tokbudget.entry.internal_cost IS 'what the account is charged: the cost at its internal rate, in currency units; the cost itself where there is no rate';
+COMMENT ON COLUMN tokbudget.entry.reported_cost IS 'cost that the provider itself stated, rounded to 1e-9';
+COMMENT ON COLUMN tokbudget.entry.rate_id IS 'internal rate that internal_cost was computed with';
+COMMENT ON COLUMN tokbudget.entry.service_tier IS 'tier served; NULL for the standard one';
+COMMENT ON COLUMN tokbudget.entry.region IS 'place where it was processed, where that may change the price';
+COMMENT ON COLUMN tokbudget.entry.usage_source IS 'where the counts come from: provider, partial (a call cut short), estimated';
+COMMENT ON COLUMN tokbudget.entry.usage_details IS 'what else is known of the usage: the provider''s own totals (stated), other models'' parts, surcharges, fields that were not understood (unknown_fields)';
 COMMENT ON COLUMN tokbudget.entry.workflow IS 'attribute workflow';
 COMMENT ON COLUMN tokbudget.entry.step IS 'attribute step';
 COMMENT ON COLUMN tokbudget.entry.session IS 'attribute session';
@@ -93,7 +114,7 @@ COMMENT ON COLUMN tokbudget.entry.input_tokens IS 'all input tokens, those read 
 COMMENT ON COLUMN tokbudget.entry.output_tokens IS 'all output tokens, reasoning included';
 COMMENT ON COLUMN tokbudget.entry.buckets IS 'disjoint token counts by kind, the ones that were priced';
 COMMENT ON COLUMN tokbudget.entry.meters IS 'metered resources besides tokens and requests';
-COMMENT ON COLUMN tokbudget.entry.cost IS 'cost in currency units, rounded half-even once to 1e-9; NULL when no model was named';
+COMMENT ON COLUMN tokbudget.entry.cost IS 'cost in currency units, rounded half-even once to 1e-9; of a correction the difference; NULL when there was no price';
 COMMENT ON COLUMN tokbudget.entry.overrun IS 'more was used than was held';
 COMMENT ON COLUMN tokbudget.entry.late IS 'committed after its reservation had expired';
 COMMENT ON COLUMN tokbudget.entry.flags IS 'what was odd about the usage, for example clamped_input';

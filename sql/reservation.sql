@@ -1,5 +1,6 @@
 -- Reserve, commit, release. A reservation is one row: what is held, against which budgets and windows, until when. Locks
--- are taken in one order everywhere: idempotency key, then reservation, then balances by (budget_id, window_start).
+-- are taken in one order everywhere: price book (whoever changes it), tenant (a re-rating), idempotency key, reservation,
+-- balances by (budget_id, window_start).
 
 CREATE TABLE tokbudget.reservation (
     tenant_id integer NOT NULL,
@@ -15,6 +16,7 @@ CREATE TABLE tokbudget.reservation (
     max_output_tokens bigint NOT NULL,
     cost_center text,
     currency text NOT NULL,
+    fallback_unit_prices jsonb,
     state text NOT NULL DEFAULT 'held',
     created_at timestamp with time zone NOT NULL,
     expires_at timestamp with time zone NOT NULL,
@@ -45,6 +47,7 @@ COMMENT ON COLUMN tokbudget.reservation.input_tokens IS 'input tokens, counted o
 COMMENT ON COLUMN tokbudget.reservation.max_output_tokens IS 'most output tokens that the call may bring';
 COMMENT ON COLUMN tokbudget.reservation.cost_center IS 'where the spend will be charged';
 COMMENT ON COLUMN tokbudget.reservation.currency IS 'currency of the cost, ISO 4217';
+COMMENT ON COLUMN tokbudget.reservation.fallback_unit_prices IS 'the account records usage without a price, and counts it at these prices against budgets in cost; NULL where it refuses it';
 COMMENT ON COLUMN tokbudget.reservation.created_at IS 'when it was made; decides windows and price';
 COMMENT ON COLUMN tokbudget.reservation.expires_at IS 'from this instant it counts against nobody';
 COMMENT ON COLUMN tokbudget.reservation.settled_at IS 'when it was committed, released or swept';
@@ -80,10 +83,11 @@ CREATE TYPE tokbudget.reservation_result AS (
     max_output_tokens bigint,
     held jsonb,
     remaining jsonb,
-    expires_at timestamp with time zone
+    expires_at timestamp with time zone,
+    count_basis text
 );
 COMMENT ON TYPE tokbudget.reservation_result IS
-    'what tb_reserve holds: held and remaining map meters to amounts, cost in currency units; remaining is at the tightest budget, and at least so much: it may still leave out what holds that have expired and not been swept give back, which tb_remaining counts';
+    'what tb_reserve holds: count_basis says how input_tokens came about (given, exact, or estimated with an encoding that stands in for one that is not public); held and remaining map meters to amounts, cost in currency units; remaining is at the tightest budget, and at least so much: it may still leave out what holds that have expired and not been swept give back, which tb_remaining counts';
 
 CREATE TYPE tokbudget.decision AS (
     allowed boolean,
@@ -96,7 +100,8 @@ CREATE TYPE tokbudget.decision AS (
     remaining jsonb,
     expires_at timestamp with time zone,
     input_tokens bigint,
-    max_output_tokens bigint
+    max_output_tokens bigint,
+    count_basis text
 );
 COMMENT ON TYPE tokbudget.decision IS
     'what tb_try_reserve decided: when not allowed, the SQLSTATE that tb_reserve would raise, its message, detail and hint';
@@ -108,10 +113,12 @@ CREATE TYPE tokbudget.commit_result AS (
     tokens bigint,
     overrun boolean,
     released jsonb,
-    remaining jsonb
+    remaining jsonb,
+    internal_cost numeric,
+    flags text[]
 );
 COMMENT ON TYPE tokbudget.commit_result IS
-    'what a commit booked: cost in currency units, tokens as input plus output; released and remaining map meters to amounts';
+    'what a commit booked: cost in currency units (NULL when recorded without a price), tokens as input plus output, internal_cost after the account''s internal rate, flags for what was odd; released and remaining map meters to amounts';
 
 CREATE FUNCTION tokbudget._reserve(
     account text, model text, input_tokens bigint, prompt text, messages jsonb, max_output_tokens bigint, meters jsonb,
@@ -170,23 +177,28 @@ BEGIN
             DETAIL = decision.detail::text, HINT = decision.hint;
     END IF;
     RETURN ROW(decision.reservation, 'held', decision.input_tokens, decision.max_output_tokens, decision.held,
-        decision.remaining, decision.expires_at)::tokbudget.reservation_result;
+        decision.remaining, decision.expires_at, decision.count_basis)::tokbudget.reservation_result;
 END;
 $$;
 COMMENT ON FUNCTION @extschema@.tb_reserve(text, text, bigint, text, jsonb, bigint, jsonb, text[], text, interval, jsonb) IS
     'holds what a model call may use, against every budget of the account, of the accounts in also and of all above them, in one atomic step. Input is counted from prompt or messages in the same statement, or given as input_tokens; ttl is how long the hold lives. Raises TB001 when a budget lacks room, TB002 unknown account, TB006 idempotency key reused, TB007 unknown model or no price, TB008 invalid argument, TB009 frozen or closed';
 
-CREATE FUNCTION tokbudget._commit(reservation uuid, usage jsonb, attributes jsonb) RETURNS tokbudget.commit_result
+CREATE FUNCTION tokbudget._commit(reservation uuid, usage jsonb, attributes jsonb, provider text, usage_source text) RETURNS tokbudget.commit_result
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', '_commit_wrapper';
-COMMENT ON FUNCTION tokbudget._commit(uuid, jsonb, jsonb) IS 'internal: tb_commit, NULL when refused';
+COMMENT ON FUNCTION tokbudget._commit(uuid, jsonb, jsonb, text, text) IS 'internal: tb_commit, NULL when refused';
 
-CREATE FUNCTION @extschema@.tb_commit(reservation uuid, usage jsonb, attributes jsonb DEFAULT '{}')
-    RETURNS tokbudget.commit_result
+CREATE FUNCTION @extschema@.tb_commit(
+    reservation uuid,
+    usage jsonb,
+    attributes jsonb DEFAULT '{}',
+    provider text DEFAULT NULL,
+    usage_source text DEFAULT 'provider'
+) RETURNS tokbudget.commit_result
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    result tokbudget.commit_result := tokbudget._commit(reservation, usage, attributes);
+    result tokbudget.commit_result := tokbudget._commit(reservation, usage, attributes, provider, usage_source);
 BEGIN
     IF result.entry IS NULL THEN
         PERFORM tokbudget._raise_refusal();
@@ -194,8 +206,8 @@ BEGIN
     RETURN result;
 END;
 $$;
-COMMENT ON FUNCTION @extschema@.tb_commit(uuid, jsonb, jsonb) IS
-    'settles a reservation with the provider''s own usage object: books what was used, returns the rest. More than was held is booked in full and flagged overrun; after expiry it is booked and flagged late. The same commit again gives the same answer. Raises TB003 unknown reservation, TB005 already settled otherwise, TB007 no price, TB008 unusable usage object';
+COMMENT ON FUNCTION @extschema@.tb_commit(uuid, jsonb, jsonb, text, text) IS
+    'settles a reservation with the provider''s own usage object (or the whole response, or the events of its stream): books what was used, returns the rest. The object is recognised by its shape, or read as that of the named provider; usage_source says whether the counts are the provider''s, partial (a call cut short) or estimated. attributes may name the service_tier and region that the object does not. More than was held is booked in full and flagged overrun; after expiry it is booked and flagged late. The same commit again gives the same answer. Raises TB003 unknown reservation, TB005 already settled otherwise, TB007 no price, TB008 unusable usage object';
 
 CREATE FUNCTION tokbudget._release(reservation uuid, reason text) RETURNS boolean
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', '_release_wrapper';

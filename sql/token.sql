@@ -40,3 +40,7 @@ CREATE FUNCTION @extschema@.tb_split(content text, model text, max_tokens intege
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 4000 ROWS 10 AS 'MODULE_PATHNAME', 'tb_split';
 COMMENT ON FUNCTION @extschema@.tb_split(text, text, integer, integer) IS
     'cuts content into chunks of at most max_tokens tokens, consecutive ones sharing about overlap tokens, always between characters. Raises TB007 for an unknown model, TB008 unless 0 <= overlap < max_tokens';
+
+CREATE FUNCTION tokbudget._check_encoding(name text) RETURNS boolean
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', '_check_encoding_wrapper';
+COMMENT ON FUNCTION tokbudget._check_encoding(text) IS 'internal: whether tokens can be counted under the name';

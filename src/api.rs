@@ -2,6 +2,7 @@
 
 mod account;
 mod outcome;
+mod price;
 mod raise;
 mod spend;
 mod token;

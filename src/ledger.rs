@@ -1,19 +1,23 @@
-//! Reserve, commit, release: what a call does to the tables. Locks are taken in one order everywhere: idempotency key,
-//! then reservation, then balances.
+//! Reserve, commit, release: what a call does to the tables. Locks are taken in one order everywhere: price book (whoever
+//! changes it), tenant (a re-rating), idempotency key, reservation, balances by budget and window.
 
 mod attribution;
 pub mod chain;
+pub mod charge;
 pub mod commit;
-mod entry;
+pub mod entry;
 mod estimate;
 pub mod expire;
 mod idempotency;
-mod price_book;
+pub mod price_book;
+pub mod price_import;
+mod rate_book;
 pub mod release;
 pub mod remaining;
+pub mod rerate;
 mod reservation;
 pub mod reserve;
-mod used;
+pub mod used;
 
 use pgrx::spi::SpiError;
 

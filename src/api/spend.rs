@@ -9,13 +9,14 @@ use crate::api::outcome::{Row, in_spi, or_put_aside, row};
 use crate::api::token::interrupt;
 use crate::budget::decision::{Balance, Claim};
 use crate::budget::meter;
+use crate::ledger::commit::Report;
 use crate::ledger::reserve::{Hold, Request};
 use crate::ledger::{commit, expire, release, remaining, reserve};
 use crate::refusal::Refusal;
 use crate::{clock, instant::Instant, price::format_nanos};
 
 /// A required argument that is NULL.
-fn missing(argument: &str) -> Refusal {
+pub fn missing(argument: &str) -> Refusal {
     Refusal::invalid_argument(argument, "it is null", "Pass a value.")
 }
 
@@ -108,6 +109,7 @@ fn allowed(hold: Hold) -> Row {
             timestamp(hold.expires_at),
             hold.input_tokens.into_datum(),
             hold.max_output_tokens.into_datum(),
+            hold.count_basis.into_datum(),
         ],
     )
 }
@@ -127,6 +129,7 @@ fn refused(refusal: Refusal) -> Row {
             None,
             None,
             None,
+            None,
         ],
     )
 }
@@ -136,11 +139,15 @@ fn _commit(
     reservation: Option<Uuid>,
     usage: Option<JsonB>,
     attributes: Option<JsonB>,
+    provider: Option<&str>,
+    usage_source: Option<&str>,
 ) -> Option<composite_type!('static, "tokbudget.commit_result")> {
     let committed = reservation.ok_or_else(|| missing("reservation")).and_then(|reservation| {
         let usage: Value = usage.ok_or_else(|| missing("usage"))?.0;
         let attributes = attributes.map_or_else(|| json!({}), |attributes| attributes.0);
-        in_spi(|client| commit::commit(client, reservation, usage, attributes, clock::now()))
+        let usage_source = usage_source.ok_or_else(|| missing("usage_source"))?;
+        let report = Report { usage, attributes, provider, usage_source };
+        in_spi(|client| commit::commit(client, reservation, report, clock::now()))
     });
     or_put_aside(committed).map(|receipt| {
         row(
@@ -153,6 +160,8 @@ fn _commit(
                 receipt.overrun.into_datum(),
                 JsonB(receipt.released).into_datum(),
                 JsonB(receipt.remaining).into_datum(),
+                receipt.internal_nanos.and_then(|nanos| numeric(meter::COST, nanos)),
+                receipt.flags.into_datum(),
             ],
         )
     })
@@ -205,7 +214,7 @@ fn remaining_row((claim, balance): (Claim, Balance)) -> Row {
 }
 
 /// Units of a meter as SQL shows them: currency units for cost, counts otherwise.
-fn numeric(meter: &str, units: i64) -> Option<pg_sys::Datum> {
+pub fn numeric(meter: &str, units: i64) -> Option<pg_sys::Datum> {
     if meter == meter::COST {
         AnyNumeric::try_from(format_nanos(units).as_str()).ok().into_datum()
     } else {

@@ -7,7 +7,7 @@ use crate::refusal::Refusal;
 /// Attributes that are columns of `entry`, in the order of the table.
 pub const COLUMNS: [&str; 8] = ["workflow", "step", "session", "task", "end_user", "agent", "outcome", "trace_id"];
 /// Attributes that say what was called rather than for whom.
-const CALL: [&str; 2] = ["operation", "response_model"];
+const CALL: [&str; 4] = ["operation", "response_model", "service_tier", "region"];
 
 /// Attributes of one call.
 pub struct Attribution {

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 
 use chrono_tz::Tz;
+use pgrx::JsonB;
 use pgrx::spi::SpiClient;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::account;
 use crate::budget::decision::{Budget, Claim};
@@ -21,7 +22,8 @@ statement! {
 
 statement! {
     read find_accounts(INT4OID, TEXTARRAYOID) =
-    "SELECT account.account_id, account.path, account.status, account.status_reason, account.cost_center
+    "SELECT account.account_id, account.path, account.status, account.status_reason, account.cost_center,
+         account.unpriced, account.fallback_unit_prices
      FROM tokbudget.account
      WHERE account.tenant_id OPERATOR(pg_catalog.=) $1 AND account.path OPERATOR(pg_catalog.=) ANY ($2)"
 }
@@ -44,6 +46,8 @@ pub struct Account {
     status: String,
     status_reason: Option<String>,
     cost_center: Option<String>,
+    unpriced: Option<String>,
+    fallback_unit_prices: Option<Value>,
 }
 
 /// The accounts that a call draws on: its own and those of `also`, with all above them, each once.
@@ -94,6 +98,8 @@ impl Chain {
                 status: required(&row, 3)?,
                 status_reason: optional(&row, 4)?,
                 cost_center: optional(&row, 5)?,
+                unpriced: optional(&row, 6)?,
+                fallback_unit_prices: optional::<JsonB>(&row, 7)?.map(|prices| prices.0),
             };
             found.insert(account.path.clone(), account);
         }
@@ -129,6 +135,19 @@ impl Chain {
     /// Where the spend is charged: the account's own cost center, or that of its nearest ancestor.
     pub fn cost_center(&self) -> Option<String> {
         self.own().iter().rev().find_map(|account| account.cost_center.clone())
+    }
+
+    /// Whether usage without a price is recorded, and the prices at which budgets in cost count it then (an empty object for
+    /// none); the nearest account above that says anything decides.
+    pub fn fallback_unit_prices(&self) -> Option<Value> {
+        let decisive = self.own().iter().rev().find(|account| account.unpriced.is_some())?;
+        (decisive.unpriced.as_deref() == Some("record"))
+            .then(|| decisive.fallback_unit_prices.clone().unwrap_or_else(|| json!({})))
+    }
+
+    /// The accounts from the root down to the one that spends, without those of `also`.
+    pub fn own_account_ids(&self) -> Vec<i64> {
+        self.own().iter().map(|account| account.account_id).collect()
     }
 
     fn own(&self) -> &[Account] {

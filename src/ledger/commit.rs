@@ -18,6 +18,7 @@ use crate::ledger::attribution::Attribution;
 use crate::ledger::entry::Entry;
 use crate::ledger::reservation::Reservation;
 use crate::ledger::used::read_usage;
+use crate::refusal::Refusal;
 use crate::statement::{required, statement, timestamp};
 
 statement! {
@@ -38,24 +39,45 @@ pub struct Receipt {
     /// Bytes of its UUID.
     pub entry: [u8; 16],
     pub cost_nanos: Option<i64>,
+    #[serde(default)]
+    pub internal_nanos: Option<i64>,
     pub currency: String,
     pub tokens: i64,
     pub overrun: bool,
     pub released: Value,
     pub remaining: Value,
+    #[serde(default)]
+    pub flags: Vec<String>,
 }
+
+/// What a caller reports of a call.
+pub struct Report<'a> {
+    pub usage: Value,
+    pub attributes: Value,
+    /// Whose dialect the usage object is in; none for what its shape says.
+    pub provider: Option<&'a str>,
+    /// Where the counts come from.
+    pub usage_source: &'a str,
+}
+
+/// Where counts may come from.
+const USAGE_SOURCES: [&str; 3] = ["provider", "partial", "estimated"];
 
 /// Settles a reservation with the provider's own usage object. More than was held is booked in full; after expiry it is
 /// booked too, flagged late, because the ledger tells the truth.
 pub fn commit(
     client: &mut SpiClient<'_>,
     reservation_id: Uuid,
-    usage: Value,
-    attributes: Value,
+    report: Report<'_>,
     now: Instant,
 ) -> Result<Receipt, Failure> {
-    let response_model = usage.get("model").and_then(Value::as_str).map(str::to_string);
-    let payload = json!({"usage": usage, "attributes": attributes}).to_string();
+    let Report { usage, attributes, provider, usage_source } = report;
+    if !USAGE_SOURCES.contains(&usage_source) {
+        let why = "not one of provider, partial, estimated";
+        return Err(Refusal::invalid_argument("usage_source", why, "Say where the counts come from.").into());
+    }
+    let payload = json!({"usage": usage, "attributes": attributes, "provider": provider, "usage_source": usage_source});
+    let payload = payload.to_string();
     let settle_hash = Sha256::digest(payload).to_vec();
     let attribution = Attribution::parse(attributes)?;
 
@@ -69,7 +91,7 @@ pub fn commit(
         _ => return Err(reservation.already_settled().into()),
     }
     let attribution = Attribution::parse(reservation.attributes.clone())?.overridden_by(attribution);
-    let used = read_usage(client, &reservation, usage)?;
+    let used = read_usage(client, &reservation, usage, provider, &attribution)?;
 
     let budgets = read_budgets(client, &reservation)?;
     let spent_units: Vec<i64> =
@@ -84,12 +106,14 @@ pub fn commit(
         budgets.into_iter().map(|budget| Claim { budget, window: Window::WHOLE, units: 0 }).collect();
     let receipt = Receipt {
         entry: id::new_uuid(reservation.tenant_id)?,
-        cost_nanos: used.cost_nanos,
+        cost_nanos: used.charge.as_ref().map(|charge| charge.cost_nanos),
+        internal_nanos: used.charge.as_ref().map(|charge| charge.internal_nanos),
         currency: reservation.currency.clone(),
         tokens: used.amounts.get(meter::TOKENS).copied().unwrap_or(0),
         overrun,
         released: meter::amounts_to_json(&released(&reservation.held, &used.amounts)),
         remaining: meter::amounts_to_json(&remaining(&claims, &balances)),
+        flags: used.flags.clone(),
     };
     Entry {
         entry_id: Uuid::from_bytes(receipt.entry),
@@ -98,7 +122,7 @@ pub fn commit(
         used: &used,
         spent_units: &spent_units,
         attribution: &attribution,
-        response_model,
+        usage_source,
         overrun,
         late,
     }

@@ -1,88 +1,204 @@
 //! The most that a call can use, which is what its reservation holds.
 
 use pgrx::spi::SpiClient;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::budget::decision::Claim;
-use crate::budget::meter;
+use crate::budget::meter::{self, Amounts};
 use crate::instant::Instant;
-use crate::ledger::Failure;
 use crate::ledger::chain::Chain;
+use crate::ledger::charge::{Call, Priced, is_unpriced, meter_prices, price};
 use crate::ledger::price_book::{self, shortened};
-use crate::ledger::reserve::Request;
-use crate::price::{candidates, hold_nanos};
+use crate::ledger::reserve::{Arguments, Request};
+use crate::ledger::{Failure, rate_book};
+use crate::price::{Price, PriceError, candidates, hold_nanos};
 use crate::refusal::{Code, Refusal};
 use crate::tokenizer;
+use crate::usage::{Bucket, Counts, Usage, canonical_tier};
 
 /// The most that the call can use.
 pub struct Estimate {
     pub input_tokens: i64,
     pub max_output_tokens: i64,
-    /// None when no model is named; then nothing that costs can be held against a cost budget.
+    /// How the input was counted: `given`, `exact` or `estimated`; none without a model.
+    pub count_basis: Option<&'static str>,
+    /// None when nothing that is used has a price; then nothing can be held against a cost budget.
     pub cost_nanos: Option<i64>,
+    /// The cost at the account's internal rate.
+    pub internal_nanos: Option<i64>,
+    /// Usage without a price is to be recorded, and counted at these prices.
+    pub fallback_unit_prices: Option<Value>,
 }
 
-/// Counts the input, bounds the output and prices both at the dearest rate that could apply.
+/// Counts the input, bounds the output and prices both, and the meters, at the dearest rate that could apply.
 pub fn estimate(
     client: &mut SpiClient<'_>,
     request: &Request<'_>,
+    arguments: &Arguments,
     chain: &Chain,
     claims: &[Claim],
     now: Instant,
     interrupt: &mut dyn FnMut(),
 ) -> Result<Estimate, Failure> {
-    let Some(model) = request.model else {
-        let input_tokens = request.input_tokens.unwrap_or(0);
-        let max_output_tokens = request.max_output_tokens.unwrap_or(0);
-        let is_costly = input_tokens > 0 || max_output_tokens > 0;
-        if is_costly && let Some(claim) = claims.iter().find(|claim| claim.budget.meter == meter::COST) {
-            return Err(Refusal::new(
-                Code::UnknownModelOrPrice,
-                "tokens without a model have no price",
-                json!({"budget": claim.budget.budget_id, "account": claim.budget.account}),
-                "Name the model: the account has a budget in cost.",
-            )
-            .into());
-        }
-        return Ok(Estimate { input_tokens, max_output_tokens, cost_nanos: None });
+    let Arguments { meters, attribution, .. } = arguments;
+    let service_tier = attribution.text("service_tier").as_deref().and_then(canonical_tier);
+    let region = attribution.text("region");
+    let own_account_ids = chain.own_account_ids();
+    let call = Call {
+        tenant_id: chain.tenant_id,
+        chain: &own_account_ids,
+        currency: &chain.currency,
+        at: now,
+        region: region.as_deref(),
+        service_tier: service_tier.as_deref(),
     };
-    let listed = price_book::find(client, model, &chain.currency, now)?;
-    let max_output_tokens = match request.max_output_tokens {
-        Some(max_output_tokens) => max_output_tokens,
-        // A model without an output price, such as one for embeddings, has no output to bound.
-        None if listed.price.output.is_none() => 0,
-        None => {
-            return Err(Refusal::invalid_argument(
-                "max_output_tokens",
-                "an output without bound cannot be held",
-                "Pass the same max_output_tokens here and to the provider.",
-            )
-            .into());
-        }
+    let fallback_unit_prices = chain.fallback_unit_prices();
+    let mut estimate = Estimate {
+        input_tokens: request.input_tokens.unwrap_or(0),
+        max_output_tokens: request.max_output_tokens.unwrap_or(0),
+        count_basis: request.model.map(|_| "given"),
+        cost_nanos: None,
+        internal_nanos: None,
+        fallback_unit_prices: None,
     };
-    let input_tokens = match request.input_tokens {
-        Some(input_tokens) => input_tokens,
-        None => count_input(request, model, interrupt)?,
+    if let (Some(model), None) = (request.model, request.input_tokens) {
+        let encoding = price_book::find(client, model, &chain.currency).ok();
+        let facts = encoding.as_ref().map(|listing| &listing.facts);
+        let named = facts.and_then(|facts| facts.encoding.as_deref());
+        estimate.input_tokens = count_input(request, model, named, interrupt)?;
+        let is_estimate = facts.is_some_and(|facts| facts.encoding.is_some() && facts.is_estimate);
+        estimate.count_basis = Some(if is_estimate { "estimated" } else { "exact" });
+    }
+    let is_costly = estimate.input_tokens > 0 || estimate.max_output_tokens > 0;
+    let money_claim = claims.iter().find(|claim| meter::is_money(&claim.budget.meter));
+    if request.model.is_none()
+        && is_costly
+        && let Some(claim) = money_claim
+    {
+        return Err(Refusal::new(
+            Code::UnknownModelOrPrice,
+            "tokens without a model have no price",
+            json!({"budget": claim.budget.budget_id, "account": claim.budget.account}),
+            "Name the model: the account has a budget in cost.",
+        )
+        .into());
+    }
+
+    let counts = Counts::from([(Bucket::UncachedInput, estimate.input_tokens)]);
+    let priced = match request.model {
+        None => None,
+        Some(model) => match price(client, model, &counts, &Usage::default(), &call) {
+            Ok(priced) => Some(priced),
+            Err(Failure::Refused(refusal)) if is_unpriced(&refusal) && fallback_unit_prices.is_some() => {
+                return without_price(request, meters, estimate, fallback_unit_prices, money_claim, *refusal);
+            }
+            Err(failure) => return Err(failure),
+        },
     };
-    let cost_nanos = hold_nanos(input_tokens, max_output_tokens, &listed.price)
-        .map_err(|error| price_book::refuse(model, &error))?;
-    Ok(Estimate { input_tokens, max_output_tokens, cost_nanos: Some(cost_nanos) })
+    if let Some(priced) = &priced {
+        estimate.max_output_tokens = bound_output(request, priced)?;
+    }
+    let main = priced.as_ref().map(|priced| &priced.version.price);
+    let (other_prices, other_price_ids) = meter_prices(client, meters, main, &call)?;
+    if main.is_none() && (other_price_ids.is_empty() || is_costly) {
+        return Ok(estimate);
+    }
+    let model = request.model.unwrap_or("none");
+    let refuse = |error| Failure::from(price_book::refuse(model, &error));
+    let (input_tokens, max_output_tokens) = (estimate.input_tokens, estimate.max_output_tokens);
+    // Apart, as in the bill: a minimum charge of the model is none of the meters that it does not price.
+    let main_nanos = main.map_or(Ok(0), |main| hold_nanos(input_tokens, max_output_tokens, meters, main));
+    let other_nanos = hold_nanos(0, 0, meters, &other_prices).map_err(refuse)?;
+    let cost_nanos =
+        main_nanos.map_err(refuse)?.checked_add(other_nanos).ok_or_else(|| refuse(PriceError::Overflow))?;
+    estimate.cost_nanos = Some(cost_nanos);
+    estimate.internal_nanos = Some(cost_nanos);
+    estimate.fallback_unit_prices = fallback_unit_prices;
+    let rates = rate_book::find(client, chain.tenant_id)?;
+    let listing = priced.as_ref().map(|priced| &priced.listing);
+    let (provider, canonical) = (listing.map(|it| it.provider.as_str()), listing.map(|it| it.model.as_str()));
+    if let Some(listed) = rate_book::choose(&rates, &own_account_ids, provider, canonical, now) {
+        let bound = listed.rate.bound_nanos(cost_nanos, input_tokens, max_output_tokens, meters);
+        estimate.internal_nanos = Some(bound.map_err(refuse)?);
+    }
+    Ok(estimate)
 }
 
-/// Counts the prompt or the messages, under the name of the model that the tokenizer knows.
-fn count_input(request: &Request<'_>, model: &str, interrupt: &mut dyn FnMut()) -> Result<i64, Refusal> {
-    let known = candidates(model).into_iter().find(|candidate| tokenizer::resolve(&candidate.name).is_ok());
+/// The output to hold for: what the caller says, or the most that the model gives.
+fn bound_output(request: &Request<'_>, priced: &Priced) -> Result<i64, Refusal> {
+    let has_output_price = priced.version.price.stated(Bucket::OutputText).is_some();
+    match request.max_output_tokens.or(priced.listing.facts.max_output_tokens.filter(|_| has_output_price)) {
+        Some(max_output_tokens) => Ok(max_output_tokens),
+        // A model without an output price, such as one for embeddings, has no output to bound.
+        None if !has_output_price => Ok(0),
+        None => Err(Refusal::invalid_argument(
+            "max_output_tokens",
+            "an output without bound cannot be held",
+            "Pass the same max_output_tokens here and to the provider.",
+        )),
+    }
+}
+
+/// The estimate for a model that has no price, in a tree that has its use recorded all the same. Budgets in cost count it at
+/// the fallback price, and without one they refuse it: it must not be free.
+fn without_price(
+    request: &Request<'_>,
+    meters: &Amounts,
+    mut estimate: Estimate,
+    fallback_unit_prices: Option<Value>,
+    money_claim: Option<&Claim>,
+    refusal: Refusal,
+) -> Result<Estimate, Failure> {
+    let fallback = fallback_unit_prices.as_ref().and_then(|prices| Price::from_unit_prices(prices).ok());
+    let fallback = fallback.filter(|fallback| *fallback != Price::default());
+    if request.max_output_tokens.is_none() {
+        return Err(Refusal::invalid_argument(
+            "max_output_tokens",
+            "an output without bound cannot be held",
+            "Pass the same max_output_tokens here and to the provider.",
+        )
+        .into());
+    }
+    match (fallback, money_claim) {
+        (Some(fallback), _) => {
+            let model = request.model.unwrap_or("none");
+            let nanos = hold_nanos(estimate.input_tokens, estimate.max_output_tokens, meters, &fallback)
+                .map_err(|error| price_book::refuse(model, &error))?;
+            estimate.cost_nanos = Some(nanos);
+            estimate.internal_nanos = Some(nanos);
+        }
+        (None, None) => {}
+        (None, Some(_)) => {
+            let hint = "A budget in cost counts usage without a price at a fallback: declare one with tb_set_unpriced(), or set a price.";
+            return Err(Refusal { hint, ..refusal }.into());
+        }
+    }
+    estimate.fallback_unit_prices = fallback_unit_prices;
+    Ok(estimate)
+}
+
+/// Counts the prompt or the messages: under the encoding that the catalogue names, or the name of the model that the
+/// tokenizer knows.
+fn count_input(
+    request: &Request<'_>,
+    model: &str,
+    encoding: Option<&str>,
+    interrupt: &mut dyn FnMut(),
+) -> Result<i64, Refusal> {
+    let names = encoding.map(str::to_string).into_iter();
+    let names = names.chain(candidates(model).into_iter().map(|candidate| candidate.name));
+    let known = names.into_iter().find(|name| tokenizer::resolve(name).is_ok());
     let Some(known) = known else {
         return Err(Refusal::new(
             Code::UnknownModelOrPrice,
             format!("no public tokenizer for model \"{}\"", shortened(model)),
             json!({"model": shortened(model)}),
-            "Pass input_tokens, from the provider's own token-counting endpoint or from an estimate of yours.",
+            "Pass input_tokens, from the provider's own token-counting endpoint or from an estimate of yours, or name an encoding that stands in with tb_set_model().",
         ));
     };
     let counted = match (&request.messages, request.prompt) {
-        (Some(messages), _) => tokenizer::count_messages(messages, None, &known.name, interrupt),
-        (None, Some(prompt)) => tokenizer::resolve(&known.name)
+        (Some(messages), _) => tokenizer::count_messages(messages, None, &known, interrupt),
+        (None, Some(prompt)) => tokenizer::resolve(&known)
             .map_err(Into::into)
             .and_then(|encoding| tokenizer::count(prompt, encoding, interrupt)),
         (None, None) => Ok(0),

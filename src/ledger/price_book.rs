@@ -1,107 +1,106 @@
-//! Prices as the ledger looks them up, and what it says when there is none.
+//! The price book as the ledger looks into it. A session keeps what it has found until the book changes.
 
-use pgrx::AnyNumeric;
+mod load;
+mod refuse;
+mod target;
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
 use pgrx::spi::SpiClient;
-use serde_json::json;
 
-use crate::instant::Instant;
+use crate::invalidation;
 use crate::ledger::Failure;
-use crate::price::{Candidate, PerMillion, Price, PriceError, candidates};
-use crate::refusal::{Code, Refusal};
-use crate::statement::{optional, required, statement, timestamp};
+use crate::price::{Chosen, PriceError, Request, Version, choose, provider};
 
-statement! {
-    /// The price of each model, provider and origin that holds at an instant.
-    read find_prices(TEXTARRAYOID, TEXTOID, TIMESTAMPTZOID) =
-    "SELECT DISTINCT ON (price.model, price.provider, price.origin)
-         price.price_id, price.model, price.provider, price.origin, price.max_input_tokens, price.input_price,
-         price.cache_read_price, price.cache_write_price, price.cache_write_1h_price, price.output_price,
-         price.reasoning_price, price.web_search_price, price.input_audio_price, price.input_image_price,
-         price.output_audio_price, price.output_image_price, price.covers
-     FROM tokbudget.price
-     WHERE price.model OPERATOR(pg_catalog.=) ANY ($1) AND price.currency OPERATOR(pg_catalog.=) $2
-         AND price.effective_at OPERATOR(pg_catalog.<=) $3
-     ORDER BY price.model, price.provider, price.origin, price.effective_at DESC"
-}
+pub use refuse::{refuse, shortened};
 
-/// A price of the book.
-pub struct Listed {
-    pub price_id: i64,
+/// What a session keeps at most; names come from outside.
+const LISTINGS_MAX: usize = 4096;
+
+/// A model with all its prices and what else is known of it.
+pub struct Listing {
     pub provider: String,
-    pub price: Price,
+    pub model: String,
+    /// The place that the name asked for names, and the listing's own does not.
+    pub region: Option<String>,
+    pub facts: Facts,
+    /// Versions by origin, those that win first.
+    origins: Vec<Vec<Version>>,
 }
 
-/// The price of `model` that held at `at`. The names under which a model may be listed are tried from the most to the least
-/// exact; a user's price wins over the shipped book.
-pub fn find(client: &mut SpiClient<'_>, model: &str, currency: &str, at: Instant) -> Result<Listed, Failure> {
-    let candidates = candidates(model);
-    let names: Vec<&str> = candidates.iter().map(|candidate| candidate.name.as_str()).collect();
-    let mut best: Option<((usize, bool), Listed)> = None;
-    for row in find_prices(client, &[names.into(), currency.into(), timestamp(at)?.into()])? {
-        let name: String = required(&row, 2)?;
-        let provider: String = required(&row, 3)?;
-        let origin: String = required(&row, 4)?;
-        let matches = |candidate: &Candidate| {
-            candidate.name == name && candidate.provider.is_none_or(|wanted| wanted == provider)
-        };
-        let Some(rank) = candidates.iter().position(matches) else { continue };
-        let rank = (rank, origin != "user");
-        if best.as_ref().is_some_and(|(best_rank, _)| *best_rank <= rank) {
-            continue;
+/// What the catalogue knows of a model.
+#[derive(Default)]
+pub struct Facts {
+    pub operation: Option<String>,
+    pub encoding: Option<String>,
+    pub is_estimate: bool,
+    pub max_output_tokens: Option<i64>,
+}
+
+impl Listing {
+    /// The version that a request gets: of the first origin that has one for the instant at all.
+    pub fn choose(&self, request: Request<'_>) -> Result<Chosen<'_>, PriceError> {
+        for versions in &self.origins {
+            match choose(versions, request) {
+                Err(PriceError::NotYet) => {}
+                chosen => return chosen,
+            }
         }
-        let unit_price = |ordinal| -> Result<Option<PerMillion>, Failure> {
-            let numeric: Option<AnyNumeric> = optional(&row, ordinal)?;
-            numeric
-                .map(|numeric| PerMillion::from_decimal(&numeric.to_string()))
-                .transpose()
-                .map_err(|_| Failure::Internal("a price is not a decimal of at most twelve places"))
-        };
-        let price = Price {
-            currency: currency.to_string(),
-            max_input_tokens: optional(&row, 5)?,
-            input: unit_price(6)?,
-            cache_read: unit_price(7)?,
-            cache_write: unit_price(8)?,
-            cache_write_1h: unit_price(9)?,
-            output: unit_price(10)?,
-            reasoning: unit_price(11)?,
-            web_search: unit_price(12)?,
-            input_audio: unit_price(13)?,
-            input_image: unit_price(14)?,
-            output_audio: unit_price(15)?,
-            output_image: unit_price(16)?,
-            covers: required(&row, 17)?,
-            // Writes for five minutes cost what writes without a stated life cost; the book has one column for both.
-            cache_write_5m: None,
-        };
-        best = Some((rank, Listed { price_id: required(&row, 1)?, provider, price }));
+        Err(PriceError::NotYet)
     }
-    best.map(|(_, listed)| listed).ok_or_else(|| {
-        Refusal::new(
-            Code::UnknownModelOrPrice,
-            format!("no price for model \"{}\"", shortened(model)),
-            json!({"model": shortened(model), "currency": currency, "at": at.to_string()}),
-            "Check the name in tokbudget.price, or set a price with tb_set_price(); a price of 0 is a price.",
-        )
-        .into()
+}
+
+#[derive(Default)]
+struct Kept {
+    generation: u64,
+    models: HashMap<(String, String), Rc<Listing>>,
+    meters: HashMap<(String, String), Option<Rc<Listing>>>,
+}
+
+thread_local! {
+    static KEPT: RefCell<Kept> = RefCell::default();
+}
+
+/// What is kept, emptied first if the book has changed since.
+fn with_kept<T>(generation: u64, use_kept: impl FnOnce(&mut Kept) -> T) -> T {
+    KEPT.with_borrow_mut(|kept| {
+        if kept.generation != generation || kept.models.len() + kept.meters.len() > LISTINGS_MAX {
+            *kept = Kept { generation, ..Kept::default() };
+        }
+        use_kept(kept)
     })
 }
 
-/// The refusal for a usage that a price does not cover, or that cannot be computed with.
-pub fn refuse(model: &str, error: &PriceError) -> Refusal {
-    let detail = json!({"model": shortened(model), "why": error.to_string()});
-    match error {
-        PriceError::Unpriced { .. } | PriceError::Surcharge { .. } | PriceError::AboveThreshold { .. } => Refusal::new(
-            Code::UnknownModelOrPrice,
-            format!("no price for this use of model \"{}\"", shortened(model)),
-            detail,
-            "Set a price that covers it with tb_set_price(), effective no later than the reservation, and commit again.",
-        ),
-        _ => Refusal::new(Code::InvalidArgument, "invalid amount", detail, "Check the token counts."),
+/// The listing that a name means; its documentation of the rules is at [`crate::price::candidates`]. Refused when no model of
+/// that name has a price in the currency, or several providers sell it and none is the one meant without a name.
+pub fn find(client: &mut SpiClient<'_>, model: &str, currency: &str) -> Result<Rc<Listing>, Failure> {
+    let key = (model.to_string(), currency.to_string());
+    if let Some(listing) = with_kept(invalidation::generation(), |kept| kept.models.get(&key).cloned()) {
+        return Ok(listing);
     }
+    let generation = invalidation::begin_reading();
+    let target = target::find(client, model, currency)?;
+    let listing = Rc::new(load::listing(client, target, currency)?);
+    if let Some(generation) = generation {
+        with_kept(generation, |kept| kept.models.insert(key, Rc::clone(&listing)));
+    }
+    Ok(listing)
 }
 
-/// A name from outside, short enough for a message.
-pub fn shortened(name: &str) -> String {
-    name.chars().take(100).collect()
+/// The price of a meter whatever the model; none if it has no price.
+pub fn find_meter(client: &mut SpiClient<'_>, meter: &str, currency: &str) -> Result<Option<Rc<Listing>>, Failure> {
+    let key = (meter.to_string(), currency.to_string());
+    if let Some(listing) = with_kept(invalidation::generation(), |kept| kept.meters.get(&key).cloned()) {
+        return Ok(listing);
+    }
+    let generation = invalidation::begin_reading();
+    let target = target::Target { provider: provider::METER.into(), model: meter.into(), region: None };
+    let listing = load::listing(client, target, currency)?;
+    let listing = (!listing.origins.is_empty()).then(|| Rc::new(listing));
+    if let Some(generation) = generation {
+        with_kept(generation, |kept| kept.meters.insert(key, listing.clone()));
+    }
+    Ok(listing)
 }

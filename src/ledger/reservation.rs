@@ -19,7 +19,7 @@ statement! {
     "SELECT reservation.account_id, reservation.account_ids, reservation.budget_ids, reservation.window_starts,
          reservation.held_units, reservation.held, reservation.model, reservation.cost_center, reservation.currency,
          reservation.state, reservation.created_at, reservation.expires_at, reservation.settle_hash,
-         reservation.settlement, reservation.attributes, reservation.settled_at
+         reservation.settlement, reservation.attributes, reservation.settled_at, reservation.fallback_unit_prices
      FROM tokbudget.reservation
      WHERE reservation.tenant_id OPERATOR(pg_catalog.=) $1 AND reservation.reservation_id OPERATOR(pg_catalog.=) $2
      FOR NO KEY UPDATE"
@@ -44,6 +44,8 @@ pub struct Reservation {
     pub settle_hash: Option<Vec<u8>>,
     pub settlement: Option<Value>,
     pub attributes: Value,
+    /// Usage without a price is recorded, and counted at these prices against budgets in cost.
+    pub fallback_unit_prices: Option<Value>,
     settled_at: Option<Instant>,
 }
 
@@ -83,8 +85,15 @@ impl Reservation {
             settle_hash: optional(&row, 13)?,
             settlement: settlement.map(|settlement| settlement.0),
             attributes: attributes.0,
+            fallback_unit_prices: optional::<JsonB>(&row, 17)?.map(|prices| prices.0),
             settled_at: settled_at.map(|at| clock::from_postgres(at.into())),
         })
+    }
+
+    /// The accounts from the root down to the one that spends, without those of `also`.
+    pub fn own_account_ids(&self) -> &[i64] {
+        let own = self.account_ids.iter().position(|account_id| *account_id == self.account_id);
+        own.and_then(|own| self.account_ids.get(..=own)).unwrap_or_default()
     }
 
     /// The refusal to settle what is settled.

@@ -22,12 +22,13 @@ use crate::statement::{statement, timestamp, timestamps};
 statement! {
     write insert_reservation(
         INT4OID, UUIDOID, INT8OID, INT8ARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID, INT8ARRAYOID, JSONBOID, TEXTOID, INT8OID,
-        INT8OID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, JSONBOID
+        INT8OID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, JSONBOID, JSONBOID
     ) =
     "INSERT INTO tokbudget.reservation (
          tenant_id, reservation_id, account_id, account_ids, budget_ids, window_starts, held_units, held, model,
-         input_tokens, max_output_tokens, cost_center, currency, created_at, expires_at, attributes, actor)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, SESSION_USER)"
+         input_tokens, max_output_tokens, cost_center, currency, created_at, expires_at, attributes,
+         fallback_unit_prices, actor)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, SESSION_USER)"
 }
 
 /// Shortest life of a hold.
@@ -57,6 +58,8 @@ pub struct Hold {
     pub reservation: [u8; 16],
     pub input_tokens: i64,
     pub max_output_tokens: i64,
+    #[serde(default)]
+    pub count_basis: Option<String>,
     pub held: Value,
     pub remaining: Value,
     pub expires_at: Instant,
@@ -97,9 +100,9 @@ pub fn reserve(
 }
 
 /// Arguments that are fine by themselves.
-struct Arguments {
-    meters: Amounts,
-    attribution: Attribution,
+pub struct Arguments {
+    pub meters: Amounts,
+    pub attribution: Attribution,
     expires_in_us: i64,
 }
 
@@ -163,7 +166,7 @@ fn decide(
     interrupt: &mut dyn FnMut(),
 ) -> Result<Hold, Failure> {
     let mut claims = chain.claims(client, now)?;
-    let estimate = estimate(client, request, chain, &claims, now, interrupt)?;
+    let estimate = estimate(client, request, &arguments, chain, &claims, now, interrupt)?;
     let mut held = arguments.meters;
     held.insert(meter::REQUESTS.into(), 1);
     held.insert(meter::INPUT_TOKENS.into(), estimate.input_tokens);
@@ -174,6 +177,13 @@ fn decide(
     held.insert(meter::TOKENS.into(), tokens);
     if let Some(cost_nanos) = estimate.cost_nanos {
         held.insert(meter::COST.into(), cost_nanos);
+    }
+    // Only where it says something: an account without a rate is charged what the provider charges.
+    let is_internal_limited = claims.iter().any(|claim| claim.budget.meter == meter::INTERNAL_COST);
+    if let Some(internal_nanos) = estimate.internal_nanos
+        && (is_internal_limited || estimate.internal_nanos != estimate.cost_nanos)
+    {
+        held.insert(meter::INTERNAL_COST.into(), internal_nanos);
     }
     for claim in &mut claims {
         claim.units = held.get(&claim.budget.meter).copied().unwrap_or(0);
@@ -210,12 +220,14 @@ fn decide(
             timestamp(now)?.into(),
             timestamp(expires_at)?.into(),
             JsonB(arguments.attribution.to_json()).into(),
+            estimate.fallback_unit_prices.map(JsonB).into(),
         ],
     )?;
     Ok(Hold {
         reservation,
         input_tokens: estimate.input_tokens,
         max_output_tokens: estimate.max_output_tokens,
+        count_basis: estimate.count_basis.map(str::to_string),
         held: held_json,
         remaining: meter::amounts_to_json(&remaining(&claims, &balances)),
         expires_at,

@@ -4,78 +4,150 @@ use pgrx::spi::SpiClient;
 use serde_json::Value;
 
 use crate::budget::meter::{self, Amounts};
+use crate::ledger::attribution::Attribution;
+use crate::ledger::charge::{Call, Charge, charge, is_unpriced, price};
 use crate::ledger::reservation::Reservation;
 use crate::ledger::{Failure, price_book};
-use crate::price::cost_nanos;
+use crate::price::{Price, hold_nanos};
 use crate::refusal::Refusal;
-use crate::usage::{self, Usage};
+use crate::usage::{self, Bucket, Usage, canonical_tier};
 
-/// What a call really used.
-pub struct Used {
+const HINT: &str = "Pass the usage object as the provider returned it.";
+
+/// A usage object with the meters that stand beside it.
+pub struct Reading {
     pub usage: Usage,
-    pub amounts: Amounts,
+    /// What stands beside it.
     pub meters: Amounts,
-    pub cost_nanos: Option<i64>,
-    pub price_id: Option<i64>,
-    pub provider: Option<String>,
+}
+
+/// Reads a usage object in the dialect of `provider`, or as its shape says. `meters` may stand among its members. Nothing
+/// but meters is fine where no model was called.
+pub fn read(mut usage: Value, provider: Option<&str>, is_model_called: bool) -> Result<Reading, Refusal> {
+    let given = usage.as_object_mut().and_then(|object| object.remove("meters"));
+    let meters = given
+        .map_or(Ok(Amounts::new()), |meters| meter::parse(&meters))
+        .map_err(|error| Refusal::invalid_argument("usage", format!("meters: {error}"), HINT))?;
+    let is_empty = usage.as_object().is_some_and(|object| object.is_empty());
+    let usage = if !is_model_called && is_empty {
+        Usage { counts: [(Bucket::Requests, 1)].into(), ..Usage::default() }
+    } else {
+        usage::parse_as(&usage, provider).map_err(|error| Refusal::invalid_argument("usage", error, HINT))?
+    };
+    Ok(Reading { usage, meters })
+}
+
+impl Reading {
+    /// What budgets count, but for cost.
+    pub fn amounts(&self) -> Result<Amounts, Refusal> {
+        let invalid = |error| Refusal::invalid_argument("usage", error, HINT);
+        let mut amounts = self.meters.clone();
+        for (bucket, count) in self.usage.counts.present().filter(|(bucket, _)| bucket.is_counter()) {
+            let units = amounts.entry(bucket.name().into()).or_insert(0);
+            *units = units.checked_add(count).ok_or_else(|| {
+                Refusal::invalid_argument("usage", format!("{} is out of range", bucket.name()), HINT)
+            })?;
+        }
+        amounts.insert(meter::REQUESTS.into(), self.usage[Bucket::Requests]);
+        amounts.insert(meter::INPUT_TOKENS.into(), self.usage.input_tokens().map_err(invalid)?);
+        amounts.insert(meter::OUTPUT_TOKENS.into(), self.usage.output_tokens().map_err(invalid)?);
+        amounts.insert(meter::TOKENS.into(), self.usage.total_tokens().map_err(invalid)?);
+        Ok(amounts)
+    }
+}
+
+/// What a call really used, and what that costs.
+pub struct Used {
+    pub reading: Reading,
+    /// What budgets count. Without a price this has the cost at the fallback, if there is one.
+    pub amounts: Amounts,
+    /// None where no price covers the usage and the account has that recorded.
+    pub charge: Option<Charge>,
+    pub service_tier: Option<String>,
+    pub region: Option<String>,
     pub flags: Vec<String>,
 }
 
 /// Reads the usage object and prices it with the price that held when the reservation was made.
-pub fn read_usage(client: &mut SpiClient<'_>, reservation: &Reservation, mut usage: Value) -> Result<Used, Failure> {
-    const HINT: &str = "Pass the usage object as the provider returned it.";
-    let given_meters = usage.as_object_mut().and_then(|object| object.remove("meters"));
-    let given_meters = given_meters
-        .map_or(Ok(Amounts::new()), |meters| meter::parse(&meters))
-        .map_err(|error| Refusal::invalid_argument("usage", format!("meters: {error}"), HINT))?;
-    let is_empty = usage.as_object().is_some_and(|object| object.is_empty());
-    let usage = if reservation.model.is_none() && is_empty {
-        // A call of a tool and not of a model has meters and no tokens.
-        Usage::default()
-    } else {
-        usage::parse(&usage).map_err(|error| Refusal::invalid_argument("usage", error, HINT))?
+pub fn read_usage(
+    client: &mut SpiClient<'_>,
+    reservation: &Reservation,
+    usage: Value,
+    provider: Option<&str>,
+    attribution: &Attribution,
+) -> Result<Used, Failure> {
+    let mut reading = read(usage, provider, reservation.model.is_some())?;
+    let service_tier = attribution.text("service_tier").as_deref().and_then(canonical_tier);
+    let region = attribution.text("region");
+    let call = Call {
+        tenant_id: reservation.tenant_id,
+        chain: reservation.own_account_ids(),
+        currency: &reservation.currency,
+        at: reservation.created_at,
+        region: region.as_deref(),
+        service_tier: service_tier.as_deref(),
     };
-    let invalid = |error| Failure::from(Refusal::invalid_argument("usage", error, HINT));
-    let input_tokens = usage.input_tokens().map_err(invalid)?;
-    let output_tokens = usage.output_tokens().map_err(invalid)?;
-    let tokens = usage.total_tokens().map_err(invalid)?;
-
-    let mut flags: Vec<String> = usage.flags.iter().map(|flag| flag.as_str().to_string()).collect();
-    if !usage.unknown_fields.is_empty() {
+    let model = reservation.model.as_deref();
+    // What the usage does not tell of meters counts as it was held. Counters that the provider bills it does tell.
+    let main = model.and_then(|model| price(client, model, &reading.usage.counts, &reading.usage, &call).ok());
+    for (name, units) in &reservation.held {
+        let counter = Bucket::from_name(name).filter(|bucket| bucket.is_counter());
+        let is_billed = main.as_ref().is_some_and(|main| main.version.price.meter(name).is_some());
+        let is_told = counter.is_some_and(|counter| is_billed || reading.usage[counter] > 0);
+        if !is_told && !meter::is_derived(name) && !reading.meters.contains_key(name) {
+            reading.meters.insert(name.clone(), *units);
+        }
+    }
+    let mut amounts = reading.amounts()?;
+    let tokens = amounts.get(meter::TOKENS).copied().unwrap_or(0);
+    let is_nameless = model.is_none() && tokens > 0;
+    let charged = match charge(client, model, &reading.usage, &reading.meters, &call) {
+        Ok(charge) if is_nameless || model.is_none() && charge.other_price_ids.is_empty() => Err(charge.flags),
+        Ok(charge) => Ok(charge),
+        Err(Failure::Refused(refusal)) if is_unpriced(&refusal) && reservation.fallback_unit_prices.is_some() => {
+            Err(Vec::new())
+        }
+        Err(failure) => return Err(failure),
+    };
+    let mut flags: Vec<String> = reading.usage.flags.iter().map(|flag| flag.as_str().to_string()).collect();
+    if !reading.usage.unknown_fields.is_empty() {
         flags.push("unknown_fields".into());
     }
-    let mut used = Used {
-        amounts: Amounts::new(),
-        meters: Amounts::new(),
-        cost_nanos: None,
-        price_id: None,
-        provider: usage.provider.map(str::to_string),
-        flags,
-        usage,
+    let charge = match charged {
+        Ok(charge) => {
+            amounts.insert(meter::COST.into(), charge.cost_nanos);
+            amounts.insert(meter::INTERNAL_COST.into(), charge.internal_nanos);
+            flags.extend(charge.flags.iter().map(ToString::to_string));
+            Some(charge)
+        }
+        Err(charge_flags) => {
+            flags.extend(charge_flags.iter().map(ToString::to_string));
+            if model.is_some() || tokens > 0 {
+                flags.push("unpriced".into());
+            }
+            if let Some(nanos) = fallback_nanos(reservation, &amounts, &reading.meters)? {
+                amounts.insert(meter::COST.into(), nanos);
+                amounts.insert(meter::INTERNAL_COST.into(), nanos);
+            }
+            None
+        }
     };
-    match &reservation.model {
-        Some(model) => {
-            let listed = price_book::find(client, model, &reservation.currency, reservation.created_at)?;
-            let nanos = cost_nanos(&used.usage, &listed.price).map_err(|error| price_book::refuse(model, &error))?;
-            used.cost_nanos = Some(nanos);
-            used.price_id = Some(listed.price_id);
-            used.provider = Some(listed.provider);
-            used.amounts.insert(meter::COST.into(), nanos);
-        }
-        None if tokens > 0 => used.flags.push("unpriced".into()),
-        None => {}
+    let service_tier = reading.usage.service_tier.clone().or(service_tier);
+    let region = reading.usage.region.clone().or(region);
+    Ok(Used { reading, amounts, charge, service_tier, region, flags })
+}
+
+/// What budgets in cost count usage without a price at: every token at the dearest fallback price.
+fn fallback_nanos(reservation: &Reservation, amounts: &Amounts, meters: &Amounts) -> Result<Option<i64>, Failure> {
+    let Some(fallback) = &reservation.fallback_unit_prices else { return Ok(None) };
+    let unreadable = |_| Failure::Internal("a fallback price is unreadable");
+    let fallback = Price::from_unit_prices(fallback).map_err(unreadable)?;
+    if fallback == Price::default() {
+        return Ok(None);
     }
-    used.amounts.insert(meter::REQUESTS.into(), 1);
-    used.amounts.insert(meter::INPUT_TOKENS.into(), input_tokens);
-    used.amounts.insert(meter::OUTPUT_TOKENS.into(), output_tokens);
-    used.amounts.insert(meter::TOKENS.into(), tokens);
-    // What the usage does not tell of the other meters counts as it was held.
-    for (name, units) in &reservation.held {
-        if !used.amounts.contains_key(name) && name != meter::COST {
-            used.meters.insert(name.clone(), *units);
-        }
-    }
-    used.meters.extend(given_meters);
-    used.amounts.extend(used.meters.clone());
-    Ok(used)
+    let amount = |name: &str| amounts.get(name).copied().unwrap_or(0);
+    let model = reservation.model.as_deref().unwrap_or("none");
+    hold_nanos(amount(meter::INPUT_TOKENS), amount(meter::OUTPUT_TOKENS), meters, &fallback)
+        .map(Some)
+        .map_err(|error| price_book::refuse(model, &error).into())
 }

@@ -1,0 +1,313 @@
+//! Usage, prices, cost.
+
+use pgrx::datum::TimestampWithTimeZone;
+use pgrx::prelude::*;
+use pgrx::{AnyNumeric, IntoDatum, JsonB, composite_type, pg_sys};
+
+use crate::api::outcome::{Row, in_spi, or_put_aside, row};
+use crate::api::spend::{missing, numeric};
+use crate::budget::meter;
+use crate::instant::Instant;
+use crate::ledger::charge::{Call, Priceable};
+use crate::ledger::entry::{counts_to_json, parts_to_json, stated_to_json};
+use crate::ledger::rerate::{Rerated, Selection};
+use crate::ledger::used::{self, Reading};
+use crate::ledger::{Failure, charge, price_book, price_import, rerate};
+use crate::price::revision::ChangeRow;
+use crate::price::{Item, Price, UnitPrice, bill, clause, format_decimal};
+use crate::refusal::Refusal;
+use crate::usage::{Bucket, Counts, Usage, canonical_tier};
+use crate::{clock, invalidation, tokenizer};
+
+fn at_or_now(at: Option<TimestampWithTimeZone>) -> Instant {
+    at.map_or_else(clock::now, |at| clock::from_postgres(at.into()))
+}
+
+fn decimal(text: &str) -> Option<pg_sys::Datum> {
+    AnyNumeric::try_from(text).ok().and_then(IntoDatum::into_datum)
+}
+
+#[pg_extern(sql = false)]
+fn _check_pattern(pattern: JsonB) -> bool {
+    clause::check(&pattern.0).is_ok()
+}
+
+#[pg_extern(sql = false)]
+fn _check_encoding(name: &str) -> bool {
+    tokenizer::resolve(name).is_ok()
+}
+
+#[pg_extern(sql = false)]
+fn _check_unit_prices(unit_prices: JsonB) -> bool {
+    Price::from_unit_prices(&unit_prices.0).is_ok()
+}
+
+#[pg_extern(sql = false)]
+fn _normal_unit_prices(unit_prices: JsonB) -> Option<JsonB> {
+    const HINT: &str = "A price is per 1,000,000 tokens or characters and per 1 of anything else, between 0 and 1000000, with at most twelve decimals.";
+    or_put_aside(
+        Price::from_unit_prices(&unit_prices.0)
+            .map(|price| JsonB(price.to_unit_prices()))
+            .map_err(|error| Refusal::invalid_argument("price", error, HINT)),
+    )
+}
+
+#[pg_extern(sql = false)]
+fn _per(kind: &str) -> i32 {
+    let per = Bucket::from_price_name(kind).map_or(1, Bucket::per);
+    i32::try_from(per).unwrap_or(i32::MAX)
+}
+
+#[pg_extern(sql = false)]
+fn _notice_change(changed: pg_sys::Oid) {
+    invalidation::notice_change(changed);
+}
+
+#[pg_extern(sql = false)]
+fn _usage(usage: Option<JsonB>, provider: Option<&str>) -> Option<composite_type!('static, "tokbudget.usage")> {
+    let read = usage.ok_or_else(|| missing("usage")).and_then(|usage| {
+        let reading = used::read(usage.0, provider, true)?;
+        let amounts = reading.amounts()?;
+        Ok((reading, amounts))
+    });
+    or_put_aside(read).map(|(Reading { usage, .. }, amounts)| {
+        let amount = |name: &str| amounts.get(name).copied().unwrap_or(0).into_datum();
+        let flags: Vec<String> = usage.flags.iter().map(|flag| flag.as_str().to_string()).collect();
+        row(
+            c"usage",
+            [
+                usage.provider.into_datum(),
+                usage.model.clone().into_datum(),
+                usage.operation.into_datum(),
+                amount(meter::INPUT_TOKENS),
+                amount(meter::OUTPUT_TOKENS),
+                amount(meter::TOKENS),
+                JsonB(counts_to_json(&usage.counts)).into_datum(),
+                usage.service_tier.clone().into_datum(),
+                usage.region.clone().into_datum(),
+                usage.surcharges.clone().into_datum(),
+                JsonB(stated_to_json(&usage.stated)).into_datum(),
+                JsonB(parts_to_json(&usage)).into_datum(),
+                flags.into_datum(),
+                usage.unknown_fields.into_datum(),
+            ],
+        )
+    })
+}
+
+#[pg_extern(sql = false)]
+fn _price(
+    model: Option<&str>,
+    at: Option<TimestampWithTimeZone>,
+    region: Option<&str>,
+    service_tier: Option<&str>,
+    input_tokens: Option<i64>,
+    currency: Option<&str>,
+) -> Option<i64> {
+    let at = at_or_now(at);
+    or_put_aside(model.ok_or_else(|| missing("model")).and_then(|model| {
+        let service_tier = service_tier.and_then(canonical_tier);
+        let call = Call {
+            tenant_id: 0,
+            chain: &[],
+            currency: currency.ok_or_else(|| missing("currency"))?,
+            at,
+            region,
+            service_tier: service_tier.as_deref(),
+        };
+        let input_tokens = input_tokens.ok_or_else(|| missing("input_tokens"))?;
+        if input_tokens < 0 {
+            return Err(Refusal::invalid_argument("input_tokens", "a count is not negative", "Pass 0 or more."));
+        }
+        let counts = Counts::from([(Bucket::UncachedInput, input_tokens)]);
+        in_spi(|client| charge::price(client, model, &counts, &Usage::default(), &call))
+            .map(|priced| priced.version.price_id)
+    }))
+}
+
+#[pg_extern(sql = false)]
+fn _cost(
+    model: Option<&str>,
+    usage: Option<JsonB>,
+    at: Option<TimestampWithTimeZone>,
+    region: Option<&str>,
+    service_tier: Option<&str>,
+    provider: Option<&str>,
+    currency: Option<&str>,
+) -> SetOfIterator<'static, composite_type!('static, "tokbudget.cost_item")> {
+    let at = at_or_now(at);
+    let lines = usage.ok_or_else(|| missing("usage")).and_then(|usage| {
+        let reading = used::read(usage.0, provider, model.is_some())?;
+        reading.amounts()?;
+        let service_tier = service_tier.and_then(canonical_tier);
+        let call = Call {
+            tenant_id: 0,
+            chain: &[],
+            currency: currency.ok_or_else(|| missing("currency"))?,
+            at,
+            region,
+            service_tier: service_tier.as_deref(),
+        };
+        in_spi(|client| cost_lines(client, model, &reading, &call))
+    });
+    let currency = currency.unwrap_or_default().to_string();
+    SetOfIterator::new(or_put_aside(lines).unwrap_or_default().into_iter().map(move |line| cost_row(line, &currency)))
+}
+
+/// One line of an answer of tb_cost.
+struct Line {
+    item: String,
+    unit: Option<Item>,
+    cost_atto: i128,
+    provider: Option<String>,
+    model: Option<String>,
+    price_id: Option<i64>,
+}
+
+impl Line {
+    fn without_price(item: &str, cost_atto: i128) -> Self {
+        Line { item: item.into(), unit: None, cost_atto, provider: None, model: None, price_id: None }
+    }
+}
+
+/// The lines of a bill, with one for what each minimum charge adds and one for the rounding, so that they add up to what is
+/// booked.
+fn cost_lines(
+    client: &mut pgrx::spi::SpiClient<'_>,
+    model: Option<&str>,
+    reading: &Reading,
+    call: &Call<'_>,
+) -> Result<Vec<Line>, Failure> {
+    let usage = &reading.usage;
+    let priceable = Priceable::find(client, model, usage, &reading.meters, call)?;
+    let refuse = |error| Failure::from(price_book::refuse(model.unwrap_or("none"), &error));
+    let subjects = priceable.subjects(usage);
+    let mut lines = Vec::new();
+    for (subject, priced) in &subjects {
+        let mut sum = 0_i128;
+        for item in subject.items().map_err(refuse)? {
+            sum += item.cost_atto;
+            lines.push(Line {
+                item: item.name.clone(),
+                cost_atto: item.cost_atto,
+                provider: priced.map(|priced| priced.listing.provider.clone()),
+                model: priced.map(|priced| priced.listing.model.clone()),
+                price_id: priced.map(|priced| priced.version.price_id),
+                unit: Some(item),
+            });
+        }
+        let total = bill(std::slice::from_ref(subject)).map_err(refuse)?.cost_atto;
+        if total != sum {
+            lines.push(Line::without_price("minimum_charge", total - sum));
+        }
+    }
+    let plain: Vec<_> = subjects.iter().map(|(subject, _)| *subject).collect();
+    let bill = bill(&plain).map_err(refuse)?;
+    let rounding = i128::from(bill.nanos().map_err(refuse)?) * 1_000_000_000 - bill.cost_atto;
+    if rounding != 0 {
+        lines.push(Line::without_price("rounding", rounding));
+    }
+    Ok(lines)
+}
+
+fn cost_row(line: Line, currency: &str) -> Row {
+    let unit = line.unit.as_ref();
+    row(
+        c"cost_item",
+        [
+            line.item.into_datum(),
+            unit.map(|unit| unit.quantity).into_datum(),
+            unit.and_then(|unit| decimal(&unit.unit_price)),
+            unit.and_then(|unit| i32::try_from(unit.per).ok()).into_datum(),
+            unit.map(|unit| unit.priced_as.clone()).into_datum(),
+            decimal(&format_decimal(line.cost_atto, UnitPrice::ATTO_SCALE)),
+            currency.into_datum(),
+            line.provider.into_datum(),
+            line.model.into_datum(),
+            line.price_id.into_datum(),
+        ],
+    )
+}
+
+#[pg_extern(sql = false)]
+fn _import_prices(
+    document: Option<JsonB>,
+    source: &str,
+    effective_at: TimestampWithTimeZone,
+    currency: &str,
+    confirm: bool,
+    origin: &str,
+) -> SetOfIterator<'static, composite_type!('static, "tokbudget.price_change")> {
+    let changes = document.ok_or_else(|| missing("document")).and_then(|document| {
+        let import = price_import::Import {
+            source,
+            effective_at: clock::from_postgres(effective_at.into()),
+            currency,
+            is_confirmed: confirm,
+            origin,
+        };
+        in_spi(|client| price_import::import(client, &document.0, &import))
+    });
+    SetOfIterator::new(or_put_aside(changes).unwrap_or_default().into_iter().map(change_row))
+}
+
+fn change_row(change: ChangeRow) -> Row {
+    let text = |text: &Option<String>| text.as_deref().and_then(decimal);
+    row(
+        c"price_change",
+        [
+            change.provider.into_datum(),
+            change.model.into_datum(),
+            change.change.into_datum(),
+            change.region.into_datum(),
+            change.service_tier.into_datum(),
+            change.above_input_tokens.into_datum(),
+            change.kind.into_datum(),
+            text(&change.old_price),
+            text(&change.new_price),
+            text(&change.ratio),
+            change.reason.into_datum(),
+        ],
+    )
+}
+
+#[pg_extern(sql = false)]
+fn _rerate(
+    account: Option<&str>,
+    model: Option<&str>,
+    since: Option<TimestampWithTimeZone>,
+    until: Option<TimestampWithTimeZone>,
+    batch_size: Option<i32>,
+    dry_run: Option<bool>,
+) -> SetOfIterator<'static, composite_type!('static, "tokbudget.rerated")> {
+    let rerated = account.ok_or_else(|| missing("account")).and_then(|account| {
+        let batch_size = batch_size.and_then(|size| usize::try_from(size).ok()).filter(|size| *size > 0);
+        let selection = Selection {
+            account,
+            model,
+            since: since.map(|since| clock::from_postgres(since.into())).ok_or_else(|| missing("since"))?,
+            until: until.map(|until| clock::from_postgres(until.into())).ok_or_else(|| missing("until"))?,
+            batch_size: batch_size
+                .ok_or_else(|| Refusal::invalid_argument("batch_size", "not above zero", "Pass 1 or more."))?,
+            is_dry_run: dry_run.ok_or_else(|| missing("dry_run"))?,
+        };
+        in_spi(|client| rerate::rerate(client, &selection, clock::now()))
+    });
+    SetOfIterator::new(or_put_aside(rerated).unwrap_or_default().into_iter().map(rerated_row))
+}
+
+fn rerated_row(rerated: Rerated) -> Row {
+    let Rerated { entry_id, account, model, old_nanos, new_nanos, currency, correction_id } = rerated;
+    row(
+        c"rerated",
+        [
+            entry_id.into_datum(),
+            account.into_datum(),
+            model.into_datum(),
+            old_nanos.and_then(|nanos| numeric(meter::COST, nanos)),
+            numeric(meter::COST, new_nanos),
+            currency.into_datum(),
+            correction_id.into_datum(),
+        ],
+    )
+}
