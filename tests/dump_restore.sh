@@ -19,9 +19,13 @@ fill() {
     psql -Xq -v ON_ERROR_STOP=1 -d "$1" -o /dev/null <<'SQL'
 CREATE EXTENSION tokbudget;
 SELECT tb_set_price('own-model', 'acme', 2, 10, effective_at => '2020-01-01');
+SELECT tb_set_meter_price('tool_calls', 0.01, effective_at => '2020-01-01'), tb_set_model('own-model', 'acme', aliases => ARRAY['mine'], encoding => 'cl100k_base', count_basis => 'estimated');
+SELECT count(*) FROM tb_import_prices('{"file-model": {"litellm_provider": "acme", "mode": "chat", "input_cost_per_token": 1e-06, "output_cost_per_token": 2e-06}, "gpt-4o": {"litellm_provider": "openai", "mode": "chat", "input_cost_per_token": 9e-06, "output_cost_per_token": 9e-06}}', 'a file', '2026-02-01');
 SELECT tb_create_account('acme/search/bot', kind => 'agent', cost_center => 'S1', labels => '{"env": "prod"}'), tb_create_account('acme/ads'), tb_create_account('bravo/lab');
 SELECT tb_create_budget('acme', 'cost', 10), tb_create_budget('acme/search', 'tokens', 10000, 'month', time_zone => 'Europe/Berlin'), tb_create_budget('bravo', 'tokens', 1000);
-SELECT tb_freeze('acme/ads', 'a reason');
+SELECT tb_freeze('acme/ads', 'a reason'), tb_set_rate('acme/search', 1.5, effective_at => '2020-01-01');
+SELECT tb_create_account('charlie'), tb_set_unpriced('charlie', 'record');
+SELECT tb_commit((tb_reserve('charlie', 'no-price-yet', input_tokens => 5, max_output_tokens => 5)).reservation, '{"prompt_tokens": 5, "completion_tokens": 1}');
 SET tokbudget.clock = '2026-01-31 12:00:00+00';
 SELECT tb_commit((tb_reserve('acme/search/bot', model => 'gpt-4o', input_tokens => 100, max_output_tokens => 50)).reservation, '{"prompt_tokens": 90, "completion_tokens": 50}') FROM generate_series(1, 20);
 SELECT tb_reserve('bravo/lab', input_tokens => 100, ttl => '1 minute');
@@ -38,7 +42,7 @@ SQL
 # Everything that the tables hold, one line per table.
 contents() {
     local table
-    for table in tenant account budget balance reservation idempotency entry 'price'; do
+    for table in tenant account budget balance reservation idempotency entry rate price model model_alias; do
         query "$1" "SELECT '$table', count(*), md5(string_agg(t::text, E'\n' ORDER BY t::text)) FROM tokbudget.$table AS t"
     done
     query "$1" "SELECT * FROM tokbudget.chargeback ORDER BY chargeback::text"
@@ -108,6 +112,34 @@ restored data_only
 # A dump of what was restored is the whole again.
 dump_again() { createdb again && pg_dump plain | psql -XqAt -v ON_ERROR_STOP=1 -d again >/dev/null && diff <(contents plain) <(contents again); }
 check 'dump of a restored database' dump_again
+
+# An upgrade of the extension brings a newer book. What users set and imported stays, and keeps winning; entries still find
+# the versions that they were priced with.
+upgrade_script=$TB_SHARE/extension/tokbudget--0.1.0--0.1.0.next.sql
+own_prices() { query "$1" "SELECT md5(string_agg(t::text, ',' ORDER BY t::text)) FROM (SELECT price::text AS t FROM tokbudget.price WHERE origin <> 'book' UNION ALL SELECT model::text FROM tokbudget.model WHERE origin <> 'book' UNION ALL SELECT rate::text FROM tokbudget.rate) AS t"; }
+upgrade() {
+    createdb -T origin upgraded
+    cat >"$upgrade_script" <<'SQL'
+UPDATE tokbudget.price SET ends_at = '2026-06-01 UTC' WHERE origin = 'book' AND model = 'gpt-4o' AND provider = 'openai' AND service_tier = 'standard' AND ends_at IS NULL;
+INSERT INTO tokbudget.price (model, provider, effective_at, unit_prices, source)
+VALUES ('gpt-4o', 'openai', '2026-06-01 UTC', '{"input": 1, "output": 4}', 'next book'), ('own-model', 'acme', '2020-01-01 UTC', '{"input": 999, "output": 999}', 'next book'),
+    ('next-model', 'openai', '1970-01-01 UTC', '{"input": 3, "output": 4}', 'next book');
+SQL
+    local status=0
+    query upgraded "ALTER EXTENSION tokbudget UPDATE TO '0.1.0.next'" || status=$?
+    rm -f "$upgrade_script"
+    return "$status"
+}
+input_price() { query "$1" "SELECT origin || ' ' || unit_price FROM tb_price('$2', '$3') WHERE kind = 'input'"; }
+new_book() { is "$(input_price upgraded next-model 2026-07-01)" 'book 3'; }
+own_prices_stay() { is "$(own_prices upgraded)" "$(own_prices origin)"; }
+own_prices_win() { is "$(input_price upgraded own-model 2026-07-01) $(input_price upgraded gpt-4o 2026-07-01)" 'user 2 import 9'; }
+check 'upgrade' upgrade
+check 'upgraded: the new book is there' new_book
+check 'upgraded: own prices stay' own_prices_stay
+check 'upgraded: own prices win' own_prices_win
+check 'upgraded: every price is found' prices_resolve upgraded
+check 'upgraded: balance = ledger' no_difference upgraded
 
 # Crashes. Writers note each id that the server has acknowledged; one transaction is open when the end comes.
 createdb crash

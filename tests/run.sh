@@ -17,6 +17,7 @@ suites=(
     driver
     dump-restore
     oracle
+    cost-oracle
     memory
 )
 

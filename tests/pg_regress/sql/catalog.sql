@@ -44,7 +44,7 @@ SELECT c.relation::regclass, c.condition FROM pg_extension e, ROWS FROM (unnest(
 SELECT i.indrelid::regclass AS relation, i.indexrelid::regclass::text AS index FROM pg_index i JOIN member_relation c ON c.oid = i.indrelid
 JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0] WHERE i.indisunique AND a.attname <> 'tenant_id' ORDER BY 1, 2;
 -- No row trigger maintains a balance: a restore would count twice.
-SELECT t.tgrelid::regclass AS relation, t.tgname FROM pg_trigger t JOIN member_relation c ON c.oid = t.tgrelid WHERE NOT t.tgisinternal AND c.relname NOT LIKE 'entry%';
+SELECT t.tgrelid::regclass AS relation, t.tgname FROM pg_trigger t JOIN member_relation c ON c.oid = t.tgrelid WHERE NOT t.tgisinternal AND c.relname NOT LIKE 'entry%' AND t.tgtype & 1 = 1;
 
 -- In another schema, and gone without a trace.
 SELECT current_database() AS here \gset

@@ -3,7 +3,7 @@ SET timezone = 'UTC';
 SET datestyle = 'ISO, MDY';
 -- Per million: a costs 2 in and 10 out, b costs 1 in and 4 out, reasoning 8.
 SELECT tb_set_price('cb-a', 'acme', 2, 10, cache_read_price => 0.2, effective_at => '2020-01-01') > 0,
-       tb_set_price('cb-b', 'bravo', 1, 4, reasoning_price => 8, effective_at => '2020-01-01') > 0;
+       tb_set_price('cb-b', 'bravo', 1, 4, unit_prices => '{"reasoning": 8}', effective_at => '2020-01-01') > 0;
 SELECT tb_create_account('cb/search/bot', cost_center => 'S1') > 0, tb_create_account('cb/ads', cost_center => 'A1') > 0, tb_create_account('cb/lab') > 0;
 
 CREATE FUNCTION spend(at timestamptz, account text, model text, usage jsonb, attributes jsonb DEFAULT '{}') RETURNS numeric LANGUAGE plpgsql AS $$

@@ -3,7 +3,7 @@ SET timezone = 'UTC';
 SET datestyle = 'ISO, MDY';
 -- Per million tokens: 2 in, 10 out, 0.5 cache read, 2.5 cache write, 4 cache write for an hour. A web search is 0.01.
 SELECT tb_set_price('com-model', 'acme', 2, 10, cache_read_price => 0.5, cache_write_price => 2.5, cache_write_1h_price => 4,
-    web_search_price => 10000, effective_at => '2020-01-01') AS price \gset
+    unit_prices => '{"searches": 0.01}', effective_at => '2020-01-01') AS price \gset
 SELECT tb_create_account('com/bot', cost_center => 'C1') > 0, tb_create_budget('com', 'cost', 1) > 0, tb_create_budget('com', 'tokens', 10000) > 0;
 
 -- OpenAI chat: 600 uncached, 400 cached, 500 out (200 of it reasoning):
@@ -106,7 +106,7 @@ SELECT code_of(format('SELECT tb_commit(%L, %L)', :'bad', '{"service_tier": "pri
        code_of(format('SELECT tb_commit(%L, %L)', :'bad', '{"input_tokens": 1, "output_tokens": 1, "server_tool_use": {"web_search_requests": 1}}')) AS search;
 -- With a price that covers them they are booked. Per million: 4 in, 20 out at the dear tier; 40 for audio in, 80 for audio out:
 -- (10 * 4 + 5 * 20) * 1e-6 = 0.00014, and (6 * 4 + 4 * 40 + 2 * 20 + 3 * 80) * 1e-6 = (24 + 160 + 40 + 240) * 1e-6 = 0.000464.
-SELECT tb_set_price('com-dear', 'acme', 4, 20, input_audio_price => 40, output_audio_price => 80, covers => ARRAY['service_tier:priority'], effective_at => '2020-01-01') > 0;
+SELECT tb_set_price('com-dear', 'acme', 4, 20, unit_prices => '{"input_audio": 40, "output_audio": 80}', covers => ARRAY['service_tier:priority'], effective_at => '2020-01-01') > 0;
 SELECT (tb_commit((tb_reserve('com/bot', model => 'com-dear', input_tokens => 10, max_output_tokens => 5)).reservation,
            '{"service_tier": "priority", "usage": {"prompt_tokens": 10, "completion_tokens": 5}}')).cost AS dear_tier,
        (tb_commit((tb_reserve('com/bot', model => 'com-dear', input_tokens => 10, max_output_tokens => 5)).reservation,

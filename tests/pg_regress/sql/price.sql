@@ -6,7 +6,7 @@ SELECT tb_create_account('price') > 0, tb_create_budget('price', 'cost', 1000) >
 -- Prices that are none.
 SELECT arguments, code_of('SELECT tb_set_price(' || arguments || ')') FROM unnest(ARRAY[
     $$'m', 'p', -1, 1$$, $$'m', 'p', 'NaN', 1$$, $$'m', 'p', 'Infinity', 1$$, $$'m', 'p', 1000001, 1$$, $$'m', 'p', 1, 0.0000000000001$$,
-    $$'m', 'p', 1, 1, cache_read_price => -1$$, $$'m', 'p', 1, 1, reasoning_price => 'NaN'$$, $$'m', 'p', 1, 1, input_audio_price => -1$$,
+    $$'m', 'p', 1, 1, cache_read_price => -1$$, $$'m', 'p', 1, 1, unit_prices => '{"reasoning": "NaN"}'$$, $$'m', 'p', 1, 1, unit_prices => '{"input_audio": -1}'$$,
     $$'m', 'p', NULL, NULL$$, $$NULL, 'p', 1, 1$$, $$' ', 'p', 1, 1$$, $$'m', NULL, 1, 1$$, $$'m', '', 1, 1$$, $$'m', 'p', 1, 1, currency => 'usd'$$,
     $$'m', 'p', 1, 1, currency => NULL$$, $$'m', 'p', 1, 1, effective_at => NULL$$, $$'m', 'p', 1, 1, effective_at => 'infinity'$$,
     $$'m', 'p', 1, 1, effective_at => '-infinity'$$, $$'m', 'p', 1, 1, max_input_tokens => 0$$, $$'m', 'p', 1, 1, source => NULL$$,
@@ -41,8 +41,8 @@ SELECT name, cost_of(name, '2026-03-01') FROM unnest(ARRAY['price-a', 'acme/pric
 -- What is set here wins over the book, from its instant on.
 SELECT count(*) > 0 AS in_the_book FROM tokbudget.price WHERE model = 'gpt-4-turbo' AND origin = 'book';
 SELECT tb_set_price('gpt-4-turbo', 'openai', 77, 1, effective_at => '2026-03-01') > 0;
-SELECT cost_of('gpt-4-turbo', '2026-02-28') = trim_scale(max(input_price))::text AS before_the_book, cost_of('gpt-4-turbo', '2026-03-01') AS after, cost_of('openai/gpt-4-turbo', '2026-03-01') AS with_provider, cost_of('azure/gpt-4-turbo', '2026-03-01') AS other_provider
-FROM (SELECT input_price FROM tokbudget.price WHERE model = 'gpt-4-turbo' AND origin = 'book' AND effective_at <= '2026-02-28' ORDER BY effective_at DESC LIMIT 1) AS b;
+SELECT cost_of('gpt-4-turbo', '2026-02-28') = trim_scale(max(unit_prices ->> 'input')::numeric)::text AS before_the_book, cost_of('gpt-4-turbo', '2026-03-01') AS after, cost_of('openai/gpt-4-turbo', '2026-03-01') AS with_provider, cost_of('azure/gpt-4-turbo', '2026-03-01') AS other_provider
+FROM (SELECT unit_prices FROM tokbudget.price WHERE model = 'gpt-4-turbo' AND provider = 'openai' AND service_tier = 'standard' AND origin = 'book' AND effective_at <= '2026-02-28' ORDER BY effective_at DESC LIMIT 1) AS b;
 -- The id follows from model, provider, currency, origin and instant, so that a restored entry finds its price; the book's rows too.
 SELECT count(*) = count(DISTINCT price_id) AS unique_ids, count(*) > 50 AS a_book FROM tokbudget.price WHERE origin = 'book';
 -- Two instants within one second are two prices.

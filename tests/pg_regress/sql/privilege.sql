@@ -31,7 +31,7 @@ SELECT code_of('CREATE TABLE tokbudget.mine (x integer)') AS create_table, code_
 RESET ROLE;
 
 -- Granted the functions of spending, a role spends, and still touches no table.
-GRANT EXECUTE ON FUNCTION tb_reserve(text, text, bigint, text, jsonb, bigint, jsonb, text[], text, interval, jsonb), tb_commit(uuid, jsonb, jsonb), tb_release(uuid, text)
+GRANT EXECUTE ON FUNCTION tb_reserve(text, text, bigint, text, jsonb, bigint, jsonb, text[], text, interval, jsonb), tb_commit(uuid, jsonb, jsonb, text, text), tb_release(uuid, text)
 TO regress_tokbudget_spender;
 SET ROLE regress_tokbudget_spender;
 SELECT reservation AS mine, remaining FROM tb_reserve('priv', input_tokens => 40) \gset
