@@ -47,3 +47,6 @@ python bench/throughput.py "${quick[@]}" "$target/text" "$target/cargo/release/t
 python bench/worst_case.py "${quick[@]}" "$target/text"
 python bench/call_cost.py "$target/text"
 python bench/reserve.py "${quick[@]}"
+python bench/cost.py "${quick[@]}"
+[ -e "$target/prices/litellm.json" ] || python pgrx-config/price-book/documents.py "$target/prices"
+python bench/price_import.py "$target/prices"
