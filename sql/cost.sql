@@ -32,16 +32,16 @@ COMMENT ON COLUMN tokbudget.usage.parts IS 'what other models used within the re
 COMMENT ON COLUMN tokbudget.usage.flags IS 'what did not add up, for example clamped_input';
 COMMENT ON COLUMN tokbudget.usage.unknown_fields IS 'numeric fields that are not zero and not understood';
 
-CREATE FUNCTION tokbudget._usage(usage jsonb, provider text) RETURNS tokbudget.usage
+CREATE FUNCTION tokbudget._usage(usage text, provider text) RETURNS tokbudget.usage
     LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', '_usage_wrapper';
-COMMENT ON FUNCTION tokbudget._usage(jsonb, text) IS 'internal: tb_usage, NULL when refused';
+COMMENT ON FUNCTION tokbudget._usage(text, text) IS 'internal: tb_usage, NULL when refused';
 
 CREATE FUNCTION @extschema@.tb_usage(usage jsonb, provider text DEFAULT NULL) RETURNS tokbudget.usage
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    result tokbudget.usage := tokbudget._usage(usage, provider);
+    result tokbudget.usage := tokbudget._usage(usage::text, provider);
 BEGIN
     IF result.total_tokens IS NULL THEN
         PERFORM tokbudget._raise_refusal();
@@ -151,10 +151,10 @@ COMMENT ON COLUMN tokbudget.cost_item.model IS 'canonical name of the model that
 COMMENT ON COLUMN tokbudget.cost_item.price IS 'id of the version of the price';
 
 CREATE FUNCTION tokbudget._cost(
-    model text, usage jsonb, at timestamp with time zone, region text, service_tier text, provider text, currency text
+    model text, usage text, at timestamp with time zone, region text, service_tier text, provider text, currency text
 ) RETURNS SETOF tokbudget.cost_item
     LANGUAGE c STABLE PARALLEL UNSAFE AS 'MODULE_PATHNAME', '_cost_wrapper';
-COMMENT ON FUNCTION tokbudget._cost(text, jsonb, timestamp with time zone, text, text, text, text) IS
+COMMENT ON FUNCTION tokbudget._cost(text, text, timestamp with time zone, text, text, text, text) IS
     'internal: tb_cost, no row and a refusal put aside when refused';
 
 CREATE FUNCTION @extschema@.tb_cost(
@@ -170,7 +170,7 @@ CREATE FUNCTION @extschema@.tb_cost(
     SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
-    RETURN QUERY SELECT * FROM tokbudget._cost(model, usage, at, region, service_tier, provider, currency);
+    RETURN QUERY SELECT * FROM tokbudget._cost(model, usage::text, at, region, service_tier, provider, currency);
     IF NOT FOUND AND tokbudget._is_refused() THEN
         PERFORM tokbudget._raise_refusal();
     END IF;

@@ -66,7 +66,7 @@ CREATE TABLE tokbudget.entry (
 CREATE TABLE tokbudget.entry_default PARTITION OF tokbudget.entry DEFAULT;
 CREATE INDEX entry_tenant_id_reservation_id_idx ON tokbudget.entry (tenant_id, reservation_id);
 CREATE INDEX entry_corrects_idx ON tokbudget.entry (tenant_id, corrects_entry_id) WHERE corrects_entry_id IS NOT NULL;
--- What a re-rating looks for; all but empty where every call has a price.
+-- Usage without its full price; all but empty where every call has one.
 CREATE INDEX entry_unpriced_idx ON tokbudget.entry (tenant_id, recorded_at)
     WHERE cost IS NULL OR flags OPERATOR(pg_catalog.&&) ARRAY['unpriced_meters'];
 COMMENT ON TABLE tokbudget.entry IS 'the ledger, append-only: what was spent, by whom, on what, against which budgets';

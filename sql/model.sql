@@ -1,6 +1,10 @@
 -- What is known of a model beside its prices, and the names under which it goes. Like prices, rows have an origin: 'book'
 -- ships with the extension, 'import' came with tb_import_prices, 'user' was set here; the later in this list wins.
 
+CREATE FUNCTION tokbudget._canonical_provider(provider text) RETURNS text
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', '_canonical_provider_wrapper';
+COMMENT ON FUNCTION tokbudget._canonical_provider(text) IS 'internal: the one spelling of a provider under which its prices are filed';
+
 CREATE TABLE tokbudget.model (
     provider text NOT NULL,
     model text NOT NULL,
@@ -45,7 +49,7 @@ CREATE TABLE tokbudget.model_alias (
     precedence integer NOT NULL DEFAULT 0,
     is_default_provider boolean NOT NULL DEFAULT false,
     -- What an index can find; every other pattern is tried one by one, and only for names that nothing else explains.
-    name text GENERATED ALWAYS AS (pg_catalog.lower(pattern OPERATOR(pg_catalog.->>) 'equals')) STORED,
+    name text GENERATED ALWAYS AS (pg_catalog.lower((pattern OPERATOR(pg_catalog.->>) 'equals') COLLATE pg_catalog."C")) STORED,
     source text NOT NULL,
     CONSTRAINT model_alias_pkey PRIMARY KEY (provider, model, pattern, origin),
     CONSTRAINT model_alias_origin_check CHECK (origin OPERATOR(pg_catalog.=) ANY (ARRAY['book', 'import', 'user'])),
@@ -106,10 +110,12 @@ CREATE FUNCTION @extschema@.tb_set_model(
     AS $$
 #variable_conflict use_column
 DECLARE
+    seller CONSTANT text := tokbudget._canonical_provider(tb_set_model.provider);
     given jsonb;
 BEGIN
     IF COALESCE(btrim(tb_set_model.model), '') = '' OR COALESCE(btrim(tb_set_model.provider), '') = ''
-        OR tb_set_model.aliases IS NULL OR array_position(tb_set_model.aliases, NULL) IS NOT NULL OR '' = ANY (tb_set_model.aliases)
+        OR tb_set_model.aliases IS NULL OR '' = ANY (tb_set_model.aliases)
+        OR array_ndims(tb_set_model.aliases) > 1 OR EXISTS (SELECT FROM unnest(tb_set_model.aliases) AS a WHERE a IS NULL)
         OR tb_set_model.patterns IS NULL OR jsonb_typeof(tb_set_model.patterns) <> 'array'
         OR tb_set_model.context_tokens <= 0 OR tb_set_model.max_output_tokens <= 0
         OR tb_set_model.is_default_provider IS NULL OR tb_set_model.precedence IS NULL OR tb_set_model.source IS NULL
@@ -131,16 +137,16 @@ BEGIN
     END LOOP;
     INSERT INTO tokbudget.model (provider, model, origin, operation, encoding, count_basis, context_tokens, max_output_tokens,
         deprecated_on, source, source_date)
-    VALUES (tb_set_model.provider, tb_set_model.model, 'user', tb_set_model.operation, tb_set_model.encoding, tb_set_model.count_basis,
+    VALUES (seller, tb_set_model.model, 'user', tb_set_model.operation, tb_set_model.encoding, tb_set_model.count_basis,
         tb_set_model.context_tokens, tb_set_model.max_output_tokens, tb_set_model.deprecated_on, tb_set_model.source,
         (now() AT TIME ZONE 'UTC')::date)
     ON CONFLICT (provider, model, origin) DO UPDATE SET operation = excluded.operation, encoding = excluded.encoding,
         count_basis = excluded.count_basis, context_tokens = excluded.context_tokens, max_output_tokens = excluded.max_output_tokens,
         deprecated_on = excluded.deprecated_on, source = excluded.source, source_date = excluded.source_date;
     DELETE FROM tokbudget.model_alias
-    WHERE model_alias.provider = tb_set_model.provider AND model_alias.model = tb_set_model.model AND model_alias.origin = 'user';
+    WHERE model_alias.provider = seller AND model_alias.model = tb_set_model.model AND model_alias.origin = 'user';
     INSERT INTO tokbudget.model_alias (provider, model, pattern, origin, precedence, is_default_provider, source)
-    SELECT DISTINCT ON (p) tb_set_model.provider, tb_set_model.model, p, 'user', tb_set_model.precedence,
+    SELECT DISTINCT ON (p) seller, tb_set_model.model, p, 'user', tb_set_model.precedence,
         tb_set_model.is_default_provider, tb_set_model.source
     FROM (
         SELECT jsonb_build_object('equals', a) FROM unnest(tb_set_model.aliases) AS a
@@ -148,6 +154,14 @@ BEGIN
         UNION ALL SELECT jsonb_build_object('equals', tb_set_model.model) WHERE tb_set_model.is_default_provider
     ) AS given (p)
     ORDER BY p;
+    IF tb_set_model.is_default_provider THEN
+        -- A name means one provider by default, the last that was said.
+        UPDATE tokbudget.model_alias AS other SET is_default_provider = false
+        FROM tokbudget.model_alias AS mine
+        WHERE mine.provider = seller AND mine.model = tb_set_model.model AND mine.origin = 'user'
+            AND other.origin = 'user' AND other.is_default_provider AND (other.provider, other.model) <> (mine.provider, mine.model)
+            AND (other.pattern = mine.pattern OR other.name = mine.name);
+    END IF;
 END;
 $$;
 COMMENT ON FUNCTION @extschema@.tb_set_model(text, text, text[], jsonb, text, text, text, bigint, bigint, date, boolean, integer, text) IS

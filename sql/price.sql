@@ -97,9 +97,17 @@ CREATE TRIGGER price_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON tok
     FOR EACH STATEMENT EXECUTE FUNCTION tokbudget._notice_change();
 ALTER TABLE tokbudget.price ENABLE ALWAYS TRIGGER price_changed;
 
-CREATE FUNCTION tokbudget._normal_unit_prices(unit_prices jsonb) RETURNS jsonb
+CREATE FUNCTION tokbudget._normal_unit_prices(unit_prices text) RETURNS jsonb
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', '_normal_unit_prices_wrapper';
-COMMENT ON FUNCTION tokbudget._normal_unit_prices(jsonb) IS 'internal: the same prices without nulls and trailing zeros; NULL and a refusal put aside for what cannot be used';
+COMMENT ON FUNCTION tokbudget._normal_unit_prices(text) IS 'internal: the same prices without nulls and trailing zeros; NULL and a refusal put aside for what cannot be used';
+
+CREATE FUNCTION tokbudget._canonical_tier(service_tier text) RETURNS text
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', '_canonical_tier_wrapper';
+COMMENT ON FUNCTION tokbudget._canonical_tier(text) IS 'internal: the one spelling of a service tier under which its prices are filed';
+
+CREATE FUNCTION tokbudget._check_meter(meter text) RETURNS boolean
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', '_check_meter_wrapper';
+COMMENT ON FUNCTION tokbudget._check_meter(text) IS 'internal: whether a price may be set for the meter by itself';
 
 CREATE FUNCTION tokbudget._set_price(
     model text,
@@ -137,10 +145,10 @@ BEGIN
             DETAIL = jsonb_build_object('model', _set_price.model, 'unit_prices', _set_price.unit_prices)::text,
             HINT = 'unit_prices is an object such as {"input_audio": 40, "searches": 0.01}.';
     END IF;
-    prices := tokbudget._normal_unit_prices(_set_price.unit_prices || jsonb_strip_nulls(jsonb_build_object(
+    prices := tokbudget._normal_unit_prices((_set_price.unit_prices || jsonb_strip_nulls(jsonb_build_object(
         'input', _set_price.input_price, 'output', _set_price.output_price,
         'cache_read', _set_price.cache_read_price, 'cache_write', _set_price.cache_write_price,
-        'cache_write_1h', _set_price.cache_write_1h_price)));
+        'cache_write_1h', _set_price.cache_write_1h_price)))::text);
     IF prices IS NULL THEN
         PERFORM tokbudget._raise_refusal();
     END IF;
@@ -149,7 +157,8 @@ BEGIN
         OR _set_price.effective_at IS NULL OR NOT _set_price.effective_at BETWEEN '1970-01-01 UTC' AND '9999-12-31 UTC'
         OR _set_price.ends_at <= _set_price.effective_at OR _set_price.ends_at > '9999-12-31 UTC'
         OR _set_price.currency IS NULL OR _set_price.currency !~ '^[A-Z]{3}$'
-        OR _set_price.source IS NULL OR _set_price.covers IS NULL OR array_position(_set_price.covers, NULL) IS NOT NULL
+        OR _set_price.source IS NULL OR _set_price.covers IS NULL
+        OR array_ndims(_set_price.covers) > 1 OR EXISTS (SELECT FROM unnest(_set_price.covers) AS c WHERE c IS NULL)
         OR _set_price.above_input_tokens IS NULL OR _set_price.above_input_tokens < 0
         OR _set_price.max_input_tokens <= _set_price.above_input_tokens OR _set_price.replace IS NULL
         OR _set_price.minimum_charge < 0 OR _set_price.minimum_charge > 1000000 OR scale(trim_scale(_set_price.minimum_charge)) > 9
@@ -192,7 +201,8 @@ BEGIN
         trim_scale(_set_price.minimum_charge), _set_price.max_input_tokens, _set_price.covers, 'user', _set_price.source,
         (now() AT TIME ZONE 'UTC')::date)
     -- A price that was superseded and turns out to be right after all is that same version again.
-    ON CONFLICT (price_id) DO UPDATE SET superseded_at = NULL, ends_at = excluded.ends_at, covers = excluded.covers
+    ON CONFLICT (price_id) DO UPDATE SET superseded_at = NULL, ends_at = excluded.ends_at, covers = excluded.covers,
+        source = excluded.source, source_date = excluded.source_date
     RETURNING price.price_id INTO new_id;
     RETURN new_id;
 END;
@@ -224,8 +234,13 @@ CREATE FUNCTION @extschema@.tb_set_price(
     SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
-    RETURN tokbudget._set_price(model, provider, input_price, output_price, cache_read_price, cache_write_price, cache_write_1h_price,
-        unit_prices, region, service_tier, above_input_tokens, minimum_charge, max_input_tokens, covers, currency, effective_at,
+    IF tokbudget._canonical_provider(provider) = 'meter' THEN
+        RAISE EXCEPTION USING ERRCODE = 'TB008', MESSAGE = 'incomplete price',
+            DETAIL = jsonb_build_object('model', model, 'provider', provider)::text,
+            HINT = 'No provider is called meter; set the price of a meter with tb_set_meter_price().';
+    END IF;
+    RETURN tokbudget._set_price(model, tokbudget._canonical_provider(provider), input_price, output_price, cache_read_price, cache_write_price, cache_write_1h_price,
+        unit_prices, region, tokbudget._canonical_tier(service_tier), above_input_tokens, minimum_charge, max_input_tokens, covers, currency, effective_at,
         ends_at, source, replace);
 END;
 $$;
@@ -244,12 +259,12 @@ CREATE FUNCTION @extschema@.tb_set_meter_price(
     SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
-    IF meter IS NULL OR unit_price IS NULL THEN
+    IF meter IS NULL OR unit_price IS NULL OR NOT tokbudget._check_meter(meter) THEN
         RAISE EXCEPTION USING ERRCODE = 'TB008', MESSAGE = 'incomplete price',
             DETAIL = jsonb_build_object('meter', meter, 'unit_price', unit_price::text)::text,
-            HINT = 'Give the meter and the price of one unit of it; 0 is a price.';
+            HINT = 'Give the meter and the price of one unit of it; 0 is a price. Kinds of token are priced with their model, by tb_set_price().';
     END IF;
-    RETURN tokbudget._set_price(meter, 'meter', NULL, NULL, NULL, NULL, NULL, jsonb_build_object(meter, unit_price), 'any', 'standard',
+    RETURN tokbudget._set_price(meter, 'meter', NULL, NULL, NULL, NULL, NULL, jsonb_build_object(meter, unit_price * tokbudget._per(meter)), 'any', 'standard',
         0, NULL, NULL, '{}', currency, effective_at, NULL, source, replace);
 END;
 $$;

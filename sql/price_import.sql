@@ -27,10 +27,10 @@ COMMENT ON COLUMN tokbudget.price_change.ratio IS 'new price over old price';
 COMMENT ON COLUMN tokbudget.price_change.reason IS 'why it was skipped, or which parts of the entry could not be taken';
 
 CREATE FUNCTION tokbudget._import_prices(
-    document jsonb, source text, effective_at timestamp with time zone, currency text, confirm boolean, origin text
+    document text, source text, effective_at timestamp with time zone, currency text, confirm boolean, origin text
 ) RETURNS SETOF tokbudget.price_change
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', '_import_prices_wrapper';
-COMMENT ON FUNCTION tokbudget._import_prices(jsonb, text, timestamp with time zone, text, boolean, text) IS
+COMMENT ON FUNCTION tokbudget._import_prices(text, text, timestamp with time zone, text, boolean, text) IS
     'internal: tb_import_prices for any origin, no row and a refusal put aside when refused';
 
 CREATE FUNCTION @extschema@.tb_import_prices(
@@ -52,7 +52,7 @@ BEGIN
             HINT = 'Say where the file comes from, with an effective_at from 1970 to 9999 and a currency of three letters.';
     END IF;
     LOCK TABLE tokbudget.price IN SHARE ROW EXCLUSIVE MODE;
-    RETURN QUERY SELECT * FROM tokbudget._import_prices(document, source, effective_at, currency, confirm, 'import');
+    RETURN QUERY SELECT * FROM tokbudget._import_prices(document::text, source, effective_at, currency, confirm, 'import');
     IF NOT FOUND AND tokbudget._is_refused() THEN
         PERFORM tokbudget._raise_refusal();
     END IF;

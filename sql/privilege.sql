@@ -18,7 +18,7 @@ REVOKE ALL ON FUNCTION
     @extschema@.tb_cost(text, jsonb, timestamp with time zone, text, text, text, text),
     @extschema@.tb_import_prices(jsonb, text, timestamp with time zone, text, boolean),
     @extschema@.tb_set_unpriced(text, text, jsonb),
-    @extschema@.tb_rerate(text, text, timestamp with time zone, timestamp with time zone, integer, boolean),
+    @extschema@.tb_rerate(text, text, timestamp with time zone, timestamp with time zone, integer, boolean, boolean),
     @extschema@.tb_try_reserve(text, text, bigint, text, jsonb, bigint, jsonb, text[], text, interval, jsonb),
     @extschema@.tb_reserve(text, text, bigint, text, jsonb, bigint, jsonb, text[], text, interval, jsonb),
     @extschema@.tb_commit(uuid, jsonb, jsonb, text, text),

@@ -69,7 +69,7 @@ BEGIN
                 'effective_at', tb_set_rate.effective_at)::text,
             HINT = 'A factor is between 0 and 1000 with at most six decimals: 0.9 is a discount of ten per cent, 1.2 a markup of twenty.';
     END IF;
-    prices := tokbudget._normal_unit_prices(tb_set_rate.unit_prices);
+    prices := tokbudget._normal_unit_prices(tb_set_rate.unit_prices::text);
     IF prices IS NULL THEN
         PERFORM tokbudget._raise_refusal();
     END IF;
@@ -82,7 +82,7 @@ BEGIN
             HINT = 'Create it with tb_create_account(), or check the path.';
     END IF;
     INSERT INTO tokbudget.rate (tenant_id, rate_id, account_id, provider, model, effective_at, factor, unit_prices, reason, actor)
-    VALUES (found_account.tenant_id, tokbudget._new_id(), found_account.account_id, COALESCE(tb_set_rate.provider, ''),
+    VALUES (found_account.tenant_id, tokbudget._new_id(), found_account.account_id, COALESCE(tokbudget._canonical_provider(tb_set_rate.provider), ''),
         COALESCE(tb_set_rate.model, ''), tb_set_rate.effective_at, trim_scale(tb_set_rate.factor), prices, tb_set_rate.reason, SESSION_USER)
     ON CONFLICT ON CONSTRAINT rate_period_key DO NOTHING
     RETURNING rate.rate_id INTO new_id;
@@ -96,4 +96,4 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION @extschema@.tb_set_rate(text, numeric, jsonb, text, text, timestamp with time zone, text) IS
-    'charges the account and all below it the provider''s cost times factor, plus unit_prices (per 1,000,000 tokens or characters, per 1 of anything else), from effective_at until the next rate of the same account, provider and model. The deepest account wins, then a rate for the model, then one for the provider; factor 1 ends a rate. Raises TB002 for an unknown account, TB008 for an invalid or repeated rate';
+    'charges the account and all below it the provider''s cost times factor, plus unit_prices (per 1,000,000 tokens or characters, per 1 of anything else), from effective_at until the next rate of the same account, provider and model (its canonical name, as tb_price shows it). The deepest account wins, then a rate for the model, then one for the provider; factor 1 ends a rate. Raises TB002 for an unknown account, TB008 for an invalid or repeated rate';

@@ -121,11 +121,11 @@ COMMENT ON TYPE tokbudget.commit_result IS
     'what a commit booked: cost in currency units (NULL when recorded without a price), tokens as input plus output, internal_cost after the account''s internal rate, flags for what was odd; released and remaining map meters to amounts';
 
 CREATE FUNCTION tokbudget._reserve(
-    account text, model text, input_tokens bigint, prompt text, messages jsonb, max_output_tokens bigint, meters jsonb,
-    also text[], idempotency_key text, ttl interval, attributes jsonb
+    account text, model text, input_tokens bigint, prompt text, messages text, max_output_tokens bigint, meters text,
+    also text[], idempotency_key text, ttl interval, attributes text
 ) RETURNS tokbudget.decision
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', '_reserve_wrapper';
-COMMENT ON FUNCTION tokbudget._reserve(text, text, bigint, text, jsonb, bigint, jsonb, text[], text, interval, jsonb) IS
+COMMENT ON FUNCTION tokbudget._reserve(text, text, bigint, text, text, bigint, text, text[], text, interval, text) IS
     'internal: the decision behind tb_reserve and tb_try_reserve';
 
 CREATE FUNCTION @extschema@.tb_try_reserve(
@@ -145,8 +145,8 @@ CREATE FUNCTION @extschema@.tb_try_reserve(
     SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
-    RETURN tokbudget._reserve(account, model, input_tokens, prompt, messages, max_output_tokens, meters, also,
-        idempotency_key, ttl, attributes);
+    RETURN tokbudget._reserve(account, model, input_tokens, prompt, messages::text, max_output_tokens, meters::text, also,
+        idempotency_key, ttl, attributes::text);
 END;
 $$;
 COMMENT ON FUNCTION @extschema@.tb_try_reserve(text, text, bigint, text, jsonb, bigint, jsonb, text[], text, interval, jsonb) IS
@@ -169,8 +169,8 @@ CREATE FUNCTION @extschema@.tb_reserve(
     SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    decision tokbudget.decision := tokbudget._reserve(account, model, input_tokens, prompt, messages, max_output_tokens,
-        meters, also, idempotency_key, ttl, attributes);
+    decision tokbudget.decision := tokbudget._reserve(account, model, input_tokens, prompt, messages::text, max_output_tokens,
+        meters::text, also, idempotency_key, ttl, attributes::text);
 BEGIN
     IF NOT decision.allowed THEN
         RAISE EXCEPTION USING ERRCODE = decision.code, MESSAGE = decision.reason,
@@ -183,9 +183,9 @@ $$;
 COMMENT ON FUNCTION @extschema@.tb_reserve(text, text, bigint, text, jsonb, bigint, jsonb, text[], text, interval, jsonb) IS
     'holds what a model call may use, against every budget of the account, of the accounts in also and of all above them, in one atomic step. Input is counted from prompt or messages in the same statement, or given as input_tokens; ttl is how long the hold lives. Raises TB001 when a budget lacks room, TB002 unknown account, TB006 idempotency key reused, TB007 unknown model or no price, TB008 invalid argument, TB009 frozen or closed';
 
-CREATE FUNCTION tokbudget._commit(reservation uuid, usage jsonb, attributes jsonb, provider text, usage_source text) RETURNS tokbudget.commit_result
+CREATE FUNCTION tokbudget._commit(reservation uuid, usage text, attributes text, provider text, usage_source text) RETURNS tokbudget.commit_result
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', '_commit_wrapper';
-COMMENT ON FUNCTION tokbudget._commit(uuid, jsonb, jsonb, text, text) IS 'internal: tb_commit, NULL when refused';
+COMMENT ON FUNCTION tokbudget._commit(uuid, text, text, text, text) IS 'internal: tb_commit, NULL when refused';
 
 CREATE FUNCTION @extschema@.tb_commit(
     reservation uuid,
@@ -198,7 +198,7 @@ CREATE FUNCTION @extschema@.tb_commit(
     SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    result tokbudget.commit_result := tokbudget._commit(reservation, usage, attributes, provider, usage_source);
+    result tokbudget.commit_result := tokbudget._commit(reservation, usage::text, attributes::text, provider, usage_source);
 BEGIN
     IF result.entry IS NULL THEN
         PERFORM tokbudget._raise_refusal();

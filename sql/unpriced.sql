@@ -20,7 +20,7 @@ BEGIN
             HINT = 'unpriced is refuse, record, or NULL to do as the account above does; fallback_unit_prices go with record.';
     END IF;
     IF tb_set_unpriced.fallback_unit_prices IS NOT NULL THEN
-        prices := tokbudget._normal_unit_prices(tb_set_unpriced.fallback_unit_prices);
+        prices := tokbudget._normal_unit_prices(tb_set_unpriced.fallback_unit_prices::text);
         IF prices IS NULL THEN
             PERFORM tokbudget._raise_refusal();
         END IF;
@@ -54,20 +54,22 @@ SELECT
     pg_catalog.sum(entry.output_tokens) AS output_tokens,
     pg_catalog.min(entry.recorded_at) AS first_recorded_at,
     pg_catalog.max(entry.recorded_at) AS last_recorded_at,
-    pg_catalog.bool_or(entry.cost IS NULL) AS is_cost_missing,
-    pg_catalog.bool_or(entry.flags OPERATOR(pg_catalog.&&) ARRAY['unpriced_meters']) AS is_meter_unpriced
+    pg_catalog.bool_or(COALESCE(latest.flags, entry.flags) OPERATOR(pg_catalog.&&) ARRAY['unpriced']) AS is_cost_missing,
+    pg_catalog.bool_or(COALESCE(latest.flags, entry.flags) OPERATOR(pg_catalog.&&) ARRAY['unpriced_meters']) AS is_meter_unpriced
 FROM tokbudget.entry
 LEFT JOIN tokbudget.account
     ON account.tenant_id OPERATOR(pg_catalog.=) entry.tenant_id
     AND account.account_id OPERATOR(pg_catalog.=) entry.account_id
 LEFT JOIN tokbudget.tenant ON tenant.tenant_id OPERATOR(pg_catalog.=) entry.tenant_id
-WHERE (entry.cost IS NULL OR entry.flags OPERATOR(pg_catalog.&&) ARRAY['unpriced_meters'])
-    AND NOT EXISTS (
-        SELECT FROM tokbudget.entry AS correction
-        WHERE correction.tenant_id OPERATOR(pg_catalog.=) entry.tenant_id
-            AND correction.corrects_entry_id OPERATOR(pg_catalog.=) entry.entry_id
-            AND NOT correction.flags OPERATOR(pg_catalog.&&) ARRAY['unpriced_meters']
-    )
+LEFT JOIN LATERAL (
+    SELECT correction.flags FROM tokbudget.entry AS correction
+    WHERE correction.tenant_id OPERATOR(pg_catalog.=) entry.tenant_id
+        AND correction.corrects_entry_id OPERATOR(pg_catalog.=) entry.entry_id
+    ORDER BY correction.recorded_at DESC, correction.entry_id DESC
+    LIMIT 1
+) AS latest ON true
+WHERE entry.kind OPERATOR(pg_catalog.=) ANY (ARRAY['commit', 'charge'])
+    AND COALESCE(latest.flags, entry.flags) OPERATOR(pg_catalog.&&) ARRAY['unpriced', 'unpriced_meters']
 GROUP BY 1, 2, 3, 4;
 COMMENT ON VIEW tokbudget.unpriced IS 'usage that was recorded without its full cost and not re-rated since';
 COMMENT ON COLUMN tokbudget.unpriced.tenant IS 'root account';
@@ -133,10 +135,11 @@ COMMENT ON COLUMN tokbudget.rerated.currency IS 'currency of the cost, ISO 4217'
 COMMENT ON COLUMN tokbudget.rerated.correction IS 'entry that was added; NULL in a dry run';
 
 CREATE FUNCTION tokbudget._rerate(
-    account text, model text, since timestamp with time zone, until timestamp with time zone, batch_size integer, dry_run boolean
+    account text, model text, since timestamp with time zone, until timestamp with time zone, batch_size integer, dry_run boolean,
+    include_priced boolean
 ) RETURNS SETOF tokbudget.rerated
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', '_rerate_wrapper';
-COMMENT ON FUNCTION tokbudget._rerate(text, text, timestamp with time zone, timestamp with time zone, integer, boolean) IS
+COMMENT ON FUNCTION tokbudget._rerate(text, text, timestamp with time zone, timestamp with time zone, integer, boolean, boolean) IS
     'internal: tb_rerate, no row and a refusal put aside when refused';
 
 CREATE FUNCTION @extschema@.tb_rerate(
@@ -145,17 +148,18 @@ CREATE FUNCTION @extschema@.tb_rerate(
     since timestamp with time zone DEFAULT '-infinity',
     until timestamp with time zone DEFAULT 'infinity',
     batch_size integer DEFAULT 10000,
-    dry_run boolean DEFAULT false
+    dry_run boolean DEFAULT false,
+    include_priced boolean DEFAULT false
 ) RETURNS SETOF tokbudget.rerated
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
-    RETURN QUERY SELECT * FROM tokbudget._rerate(account, model, since, until, batch_size, dry_run);
+    RETURN QUERY SELECT * FROM tokbudget._rerate(account, model, since, until, batch_size, dry_run, include_priced);
     IF NOT FOUND AND tokbudget._is_refused() THEN
         PERFORM tokbudget._raise_refusal();
     END IF;
 END;
 $$;
-COMMENT ON FUNCTION @extschema@.tb_rerate(text, text, timestamp with time zone, timestamp with time zone, integer, boolean) IS
-    'adds a correction for every entry of the account and all below it that was recorded without a price, or with one that has been superseded since, as far as there is a price now that held when the call was made; budgets follow, in the windows of the call. Again it finds nothing more to do. Looks at up to batch_size entries, oldest first; dry_run only says what it would do. Raises TB002 for an unknown account';
+COMMENT ON FUNCTION @extschema@.tb_rerate(text, text, timestamp with time zone, timestamp with time zone, integer, boolean, boolean) IS
+    'adds a correction for every entry of the account and all below it that was recorded without a price, or with one that has been superseded or ended before the call since, as far as there is a price now that held when the call was made; budgets follow, in the windows of the call. include_priced => true looks at every other entry too, for a price or a rate that was set later and wins. Again it finds nothing more to do. Adds up to batch_size corrections, oldest entries first; dry_run only says what it would do. Raises TB002 for an unknown account, TB008 for an invalid argument';

@@ -38,6 +38,10 @@ pub fn generation() -> u64 {
 
 /// To be called before something is read in order to be kept: from here on, changes are noticed. None if it must not be
 /// kept, because the transaction reads with an old snapshot.
+///
+/// It rests on the order of two things. Every statement that reads takes a new snapshot after this call (that is what
+/// [`crate::statement`] prepares them for), and a change becomes visible before its message is sent. So what is read under
+/// a number either has a change or sees the number grow afterwards.
 pub fn begin_reading() -> Option<u64> {
     // SAFETY: plain look-ups in the system caches; all names outlive them.
     let schema = unsafe { pg_sys::get_namespace_oid(c"tokbudget".as_ptr(), true) };
@@ -53,6 +57,6 @@ pub fn begin_reading() -> Option<u64> {
 
 /// Tells every session, at the commit of this transaction, that rows of the table have changed.
 pub fn notice_change(table: pg_sys::Oid) {
-    // SAFETY: the caller passes the oid of a table that a trigger of its own runs on.
+    // SAFETY: PostgreSQL raises an error for an oid that is no relation.
     unsafe { pg_sys::CacheInvalidateRelcacheByRelid(table) }
 }

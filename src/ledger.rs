@@ -8,6 +8,7 @@ pub mod commit;
 pub mod entry;
 mod estimate;
 pub mod expire;
+mod fallback;
 mod idempotency;
 pub mod price_book;
 pub mod price_import;

@@ -125,7 +125,7 @@ impl Price {
     ///
     /// - Cached input falls back to plain input: a cached token is an input token, and no provider charges more for it, so
     ///   the fallback errs upwards. Cached audio and images fall back to cached input where they cost what text costs, and
-    ///   to their uncached price where that is their own.
+    ///   to their uncached price where that is their own; cached audio of a model without a price for audio has none.
     /// - A write for five minutes falls back to a write without a stated life, because five minutes is the life that
     ///   Anthropic gives such a write. Nothing else does for a write: it costs more than input, by a factor that differs.
     /// - Images, video and tool prompts fall back to plain input, at which the models that meter them as tokens bill them.
@@ -138,8 +138,9 @@ impl Price {
         }
         let fallback = match bucket {
             Bucket::CacheRead | Bucket::InputImage | Bucket::InputVideo | Bucket::ToolPrompt => Bucket::UncachedInput,
-            Bucket::CacheReadAudio => self.cached(Bucket::InputAudio),
-            Bucket::CacheReadImage => self.cached(Bucket::InputImage),
+            Bucket::CacheReadAudio if !self.costs_what_text_costs(Bucket::InputAudio) => Bucket::InputAudio,
+            Bucket::CacheReadImage if self.has_own_price(Bucket::InputImage) => Bucket::InputImage,
+            Bucket::CacheReadAudio | Bucket::CacheReadImage => Bucket::CacheRead,
             Bucket::CacheWrite5m => Bucket::CacheWrite,
             Bucket::Reasoning | Bucket::RejectedPrediction => Bucket::OutputText,
             Bucket::SearchesLow | Bucket::SearchesHigh => Bucket::Searches,
@@ -154,8 +155,11 @@ impl Price {
         self.meters.get(name).copied().or_else(|| self.effective(counter()?).map(|(_, unit)| unit))
     }
 
-    fn cached(&self, uncached: Bucket) -> Bucket {
-        let own = self.stated(uncached);
-        if own.is_none() || own == self.stated(Bucket::UncachedInput) { Bucket::CacheRead } else { uncached }
+    fn costs_what_text_costs(&self, bucket: Bucket) -> bool {
+        self.stated(bucket).is_some() && self.stated(bucket) == self.stated(Bucket::UncachedInput)
+    }
+
+    fn has_own_price(&self, bucket: Bucket) -> bool {
+        self.stated(bucket).is_some() && !self.costs_what_text_costs(bucket)
     }
 }

@@ -3,9 +3,10 @@
 use pgrx::datum::TimestampWithTimeZone;
 use pgrx::prelude::*;
 use pgrx::{AnyNumeric, IntoDatum, JsonB, composite_type, pg_sys};
+use serde_json::json;
 
 use crate::api::outcome::{Row, in_spi, or_put_aside, row};
-use crate::api::spend::{missing, numeric};
+use crate::api::spend::{missing, numeric, parse_json};
 use crate::budget::meter;
 use crate::instant::Instant;
 use crate::ledger::charge::{Call, Priceable};
@@ -14,13 +15,23 @@ use crate::ledger::rerate::{Rerated, Selection};
 use crate::ledger::used::{self, Reading};
 use crate::ledger::{Failure, charge, price_book, price_import, rerate};
 use crate::price::revision::ChangeRow;
-use crate::price::{Item, Price, UnitPrice, bill, clause, format_decimal};
+use crate::price::{Item, Price, UnitPrice, bill, clause, format_decimal, provider};
 use crate::refusal::Refusal;
-use crate::usage::{Bucket, Counts, Usage, canonical_tier};
+use crate::usage::{Bucket, Counts, STANDARD, Usage, canonical_tier};
 use crate::{clock, invalidation, tokenizer};
 
 fn at_or_now(at: Option<TimestampWithTimeZone>) -> Instant {
     at.map_or_else(clock::now, |at| clock::from_postgres(at.into()))
+}
+
+/// A currency as prices may have it.
+fn known_currency(currency: Option<&str>) -> Result<&str, Refusal> {
+    let currency = currency.ok_or_else(|| missing("currency"))?;
+    if currency.len() == 3 && currency.bytes().all(|byte| byte.is_ascii_uppercase()) {
+        Ok(currency)
+    } else {
+        Err(Refusal::invalid_argument("currency", "not three capital letters", "Pass an ISO 4217 code such as 'USD'."))
+    }
 }
 
 fn decimal(text: &str) -> Option<pg_sys::Datum> {
@@ -43,13 +54,31 @@ fn _check_unit_prices(unit_prices: JsonB) -> bool {
 }
 
 #[pg_extern(sql = false)]
-fn _normal_unit_prices(unit_prices: JsonB) -> Option<JsonB> {
+fn _normal_unit_prices(unit_prices: &str) -> Option<JsonB> {
     const HINT: &str = "A price is per 1,000,000 tokens or characters and per 1 of anything else, between 0 and 1000000, with at most twelve decimals.";
-    or_put_aside(
-        Price::from_unit_prices(&unit_prices.0)
+    or_put_aside(parse_json("unit_prices", unit_prices).and_then(|unit_prices| {
+        Price::from_unit_prices(&unit_prices)
             .map(|price| JsonB(price.to_unit_prices()))
-            .map_err(|error| Refusal::invalid_argument("price", error, HINT)),
-    )
+            .map_err(|error| Refusal::invalid_argument("price", error, HINT))
+    }))
+}
+
+#[pg_extern(sql = false)]
+fn _canonical_provider(provider: &str) -> String {
+    provider::canonical(provider)
+}
+
+#[pg_extern(sql = false)]
+fn _canonical_tier(service_tier: &str) -> String {
+    canonical_tier(service_tier).unwrap_or_else(|| STANDARD.into())
+}
+
+/// Whether a price may be set for the meter by itself. Kinds of token are priced with their model.
+#[pg_extern(sql = false)]
+fn _check_meter(meter: &str) -> bool {
+    meter::is_meter_name(meter)
+        && !meter::is_derived(meter)
+        && Bucket::from_price_name(meter).or_else(|| Bucket::from_name(meter)).is_none_or(Bucket::is_counter)
 }
 
 #[pg_extern(sql = false)]
@@ -64,9 +93,9 @@ fn _notice_change(changed: pg_sys::Oid) {
 }
 
 #[pg_extern(sql = false)]
-fn _usage(usage: Option<JsonB>, provider: Option<&str>) -> Option<composite_type!('static, "tokbudget.usage")> {
+fn _usage(usage: Option<&str>, provider: Option<&str>) -> Option<composite_type!('static, "tokbudget.usage")> {
     let read = usage.ok_or_else(|| missing("usage")).and_then(|usage| {
-        let reading = used::read(usage.0, provider, true)?;
+        let reading = used::read(parse_json("usage", usage)?, provider, true)?;
         let amounts = reading.amounts()?;
         Ok((reading, amounts))
     });
@@ -110,7 +139,7 @@ fn _price(
         let call = Call {
             tenant_id: 0,
             chain: &[],
-            currency: currency.ok_or_else(|| missing("currency"))?,
+            currency: known_currency(currency)?,
             at,
             region,
             service_tier: service_tier.as_deref(),
@@ -128,7 +157,7 @@ fn _price(
 #[pg_extern(sql = false)]
 fn _cost(
     model: Option<&str>,
-    usage: Option<JsonB>,
+    usage: Option<&str>,
     at: Option<TimestampWithTimeZone>,
     region: Option<&str>,
     service_tier: Option<&str>,
@@ -137,13 +166,16 @@ fn _cost(
 ) -> SetOfIterator<'static, composite_type!('static, "tokbudget.cost_item")> {
     let at = at_or_now(at);
     let lines = usage.ok_or_else(|| missing("usage")).and_then(|usage| {
-        let reading = used::read(usage.0, provider, model.is_some())?;
-        reading.amounts()?;
+        let reading = used::read(parse_json("usage", usage)?, provider, model.is_some())?;
+        let tokens = reading.amounts()?.get(meter::TOKENS).copied().unwrap_or(0);
+        if model.is_none() && tokens > 0 {
+            return Err(used::tokens_without_model(json!({"tokens": tokens})));
+        }
         let service_tier = service_tier.and_then(canonical_tier);
         let call = Call {
             tenant_id: 0,
             chain: &[],
-            currency: currency.ok_or_else(|| missing("currency"))?,
+            currency: known_currency(currency)?,
             at,
             region,
             service_tier: service_tier.as_deref(),
@@ -182,6 +214,10 @@ fn cost_lines(
     let priceable = Priceable::find(client, model, usage, &reading.meters, call)?;
     let refuse = |error| Failure::from(price_book::refuse(model.unwrap_or("none"), &error));
     let subjects = priceable.subjects(usage);
+    // First, because it refuses what leaves the range; the sums below are parts of it.
+    let plain: Vec<_> = subjects.iter().map(|(subject, _)| *subject).collect();
+    let whole = bill(&plain).map_err(refuse)?;
+    let rounding = i128::from(whole.nanos().map_err(refuse)?) * 1_000_000_000 - whole.cost_atto;
     let mut lines = Vec::new();
     for (subject, priced) in &subjects {
         let mut sum = 0_i128;
@@ -201,9 +237,6 @@ fn cost_lines(
             lines.push(Line::without_price("minimum_charge", total - sum));
         }
     }
-    let plain: Vec<_> = subjects.iter().map(|(subject, _)| *subject).collect();
-    let bill = bill(&plain).map_err(refuse)?;
-    let rounding = i128::from(bill.nanos().map_err(refuse)?) * 1_000_000_000 - bill.cost_atto;
     if rounding != 0 {
         lines.push(Line::without_price("rounding", rounding));
     }
@@ -231,7 +264,7 @@ fn cost_row(line: Line, currency: &str) -> Row {
 
 #[pg_extern(sql = false)]
 fn _import_prices(
-    document: Option<JsonB>,
+    document: Option<&str>,
     source: &str,
     effective_at: TimestampWithTimeZone,
     currency: &str,
@@ -239,6 +272,7 @@ fn _import_prices(
     origin: &str,
 ) -> SetOfIterator<'static, composite_type!('static, "tokbudget.price_change")> {
     let changes = document.ok_or_else(|| missing("document")).and_then(|document| {
+        let document = parse_json("document", document)?;
         let import = price_import::Import {
             source,
             effective_at: clock::from_postgres(effective_at.into()),
@@ -246,7 +280,7 @@ fn _import_prices(
             is_confirmed: confirm,
             origin,
         };
-        in_spi(|client| price_import::import(client, &document.0, &import))
+        in_spi(|client| price_import::import(client, &document, &import))
     });
     SetOfIterator::new(or_put_aside(changes).unwrap_or_default().into_iter().map(change_row))
 }
@@ -279,6 +313,7 @@ fn _rerate(
     until: Option<TimestampWithTimeZone>,
     batch_size: Option<i32>,
     dry_run: Option<bool>,
+    include_priced: Option<bool>,
 ) -> SetOfIterator<'static, composite_type!('static, "tokbudget.rerated")> {
     let rerated = account.ok_or_else(|| missing("account")).and_then(|account| {
         let batch_size = batch_size.and_then(|size| usize::try_from(size).ok()).filter(|size| *size > 0);
@@ -290,6 +325,7 @@ fn _rerate(
             batch_size: batch_size
                 .ok_or_else(|| Refusal::invalid_argument("batch_size", "not above zero", "Pass 1 or more."))?,
             is_dry_run: dry_run.ok_or_else(|| missing("dry_run"))?,
+            is_all: include_priced.ok_or_else(|| missing("include_priced"))?,
         };
         in_spi(|client| rerate::rerate(client, &selection, clock::now()))
     });

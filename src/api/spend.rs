@@ -20,6 +20,19 @@ pub fn missing(argument: &str) -> Refusal {
     Refusal::invalid_argument(argument, "it is null", "Pass a value.")
 }
 
+/// JSON that arrives as text. PostgreSQL nests deeper than the parser goes, and pgrx's own conversion would end in an
+/// internal error.
+pub fn parse_json(argument: &str, text: &str) -> Result<Value, Refusal> {
+    serde_json::from_str(text).map_err(|error| {
+        Refusal::invalid_argument(argument, error, "Pass JSON that is nested less than 128 levels deep.")
+    })
+}
+
+/// An object that may be left out.
+fn object_or_empty(argument: &str, text: Option<&str>) -> Result<Value, Refusal> {
+    text.map_or_else(|| Ok(json!({})), |text| parse_json(argument, text))
+}
+
 /// Account paths that are not null.
 fn paths(name: &str, paths: Option<Vec<Option<String>>>) -> Result<Vec<String>, Refusal> {
     paths.ok_or_else(|| missing(name))?.into_iter().collect::<Option<_>>().ok_or_else(|| missing(name))
@@ -36,13 +49,13 @@ fn _reserve(
     model: Option<&str>,
     input_tokens: Option<i64>,
     prompt: Option<&str>,
-    messages: Option<JsonB>,
+    messages: Option<&str>,
     max_output_tokens: Option<i64>,
-    meters: Option<JsonB>,
+    meters: Option<&str>,
     also: Option<Vec<Option<String>>>,
     idempotency_key: Option<&str>,
     ttl: Option<Interval>,
-    attributes: Option<JsonB>,
+    attributes: Option<&str>,
 ) -> composite_type!('static, "tokbudget.decision") {
     let decided = request_from_sql(
         account,
@@ -70,13 +83,13 @@ fn request_from_sql<'a>(
     model: Option<&'a str>,
     input_tokens: Option<i64>,
     prompt: Option<&'a str>,
-    messages: Option<JsonB>,
+    messages: Option<&str>,
     max_output_tokens: Option<i64>,
-    meters: Option<JsonB>,
+    meters: Option<&str>,
     also: Option<Vec<Option<String>>>,
     idempotency_key: Option<&'a str>,
     ttl: Option<Interval>,
-    attributes: Option<JsonB>,
+    attributes: Option<&str>,
 ) -> Result<Request<'a>, Refusal> {
     let ttl = ttl.ok_or_else(|| missing("ttl"))?;
     Ok(Request {
@@ -84,13 +97,13 @@ fn request_from_sql<'a>(
         model,
         input_tokens,
         prompt,
-        messages: messages.map(|messages| messages.0),
+        messages: messages.map(|messages| parse_json("messages", messages)).transpose()?,
         max_output_tokens,
-        meters: meters.map_or_else(|| json!({}), |meters| meters.0),
+        meters: object_or_empty("meters", meters)?,
         also: paths("also", also)?,
         idempotency_key,
         ttl_us: i64::try_from(ttl.as_micros()).unwrap_or(i64::MAX),
-        attributes: attributes.map_or_else(|| json!({}), |attributes| attributes.0),
+        attributes: object_or_empty("attributes", attributes)?,
     })
 }
 
@@ -137,14 +150,14 @@ fn refused(refusal: Refusal) -> Row {
 #[pg_extern(sql = false)]
 fn _commit(
     reservation: Option<Uuid>,
-    usage: Option<JsonB>,
-    attributes: Option<JsonB>,
+    usage: Option<&str>,
+    attributes: Option<&str>,
     provider: Option<&str>,
     usage_source: Option<&str>,
 ) -> Option<composite_type!('static, "tokbudget.commit_result")> {
     let committed = reservation.ok_or_else(|| missing("reservation")).and_then(|reservation| {
-        let usage: Value = usage.ok_or_else(|| missing("usage"))?.0;
-        let attributes = attributes.map_or_else(|| json!({}), |attributes| attributes.0);
+        let usage = parse_json("usage", usage.ok_or_else(|| missing("usage"))?)?;
+        let attributes = object_or_empty("attributes", attributes)?;
         let usage_source = usage_source.ok_or_else(|| missing("usage_source"))?;
         let report = Report { usage, attributes, provider, usage_source };
         in_spi(|client| commit::commit(client, reservation, report, clock::now()))
@@ -213,9 +226,9 @@ fn remaining_row((claim, balance): (Claim, Balance)) -> Row {
     )
 }
 
-/// Units of a meter as SQL shows them: currency units for cost, counts otherwise.
+/// Units of a meter as SQL shows them: currency units for money, counts otherwise.
 pub fn numeric(meter: &str, units: i64) -> Option<pg_sys::Datum> {
-    if meter == meter::COST {
+    if meter::is_money(meter) {
         AnyNumeric::try_from(format_nanos(units).as_str()).ok().into_datum()
     } else {
         AnyNumeric::from(units).into_datum()

@@ -91,9 +91,9 @@ pub fn commit(
         _ => return Err(reservation.already_settled().into()),
     }
     let attribution = Attribution::parse(reservation.attributes.clone())?.overridden_by(attribution);
-    let used = read_usage(client, &reservation, usage, provider, &attribution)?;
-
     let budgets = read_budgets(client, &reservation)?;
+    let is_cost_limited = budgets.iter().any(|budget| meter::is_money(&budget.meter));
+    let used = read_usage(client, &reservation, usage, provider, &attribution, is_cost_limited)?;
     let spent_units: Vec<i64> =
         budgets.iter().map(|budget| used.amounts.get(&budget.meter).copied().unwrap_or(0)).collect();
     let overrun = spent_units.iter().zip(&reservation.held_units).any(|(spent, held)| spent > held);

@@ -10,8 +10,9 @@ use crate::ledger::chain::Chain;
 use crate::ledger::charge::{Call, Priced, is_unpriced, meter_prices, price};
 use crate::ledger::price_book::{self, shortened};
 use crate::ledger::reserve::{Arguments, Request};
-use crate::ledger::{Failure, rate_book};
-use crate::price::{Price, PriceError, candidates, hold_nanos};
+use crate::ledger::used::tokens_without_model;
+use crate::ledger::{Failure, fallback, rate_book};
+use crate::price::{PriceError, candidates, hold_nanos};
 use crate::refusal::{Code, Refusal};
 use crate::tokenizer;
 use crate::usage::{Bucket, Counts, Usage, canonical_tier};
@@ -52,18 +53,20 @@ pub fn estimate(
         region: region.as_deref(),
         service_tier: service_tier.as_deref(),
     };
-    let fallback_unit_prices = chain.fallback_unit_prices();
     let mut estimate = Estimate {
         input_tokens: request.input_tokens.unwrap_or(0),
         max_output_tokens: request.max_output_tokens.unwrap_or(0),
         count_basis: request.model.map(|_| "given"),
         cost_nanos: None,
         internal_nanos: None,
-        fallback_unit_prices: None,
+        fallback_unit_prices: chain.fallback_unit_prices(),
     };
     if let (Some(model), None) = (request.model, request.input_tokens) {
-        let encoding = price_book::find(client, model, &chain.currency).ok();
-        let facts = encoding.as_ref().map(|listing| &listing.facts);
+        let listing = match price_book::find(client, model, &chain.currency) {
+            Err(Failure::Refused(_)) => None,
+            found => Some(found?),
+        };
+        let facts = listing.as_ref().map(|listing| &listing.facts);
         let named = facts.and_then(|facts| facts.encoding.as_deref());
         estimate.input_tokens = count_input(request, model, named, interrupt)?;
         let is_estimate = facts.is_some_and(|facts| facts.encoding.is_some() && facts.is_estimate);
@@ -75,13 +78,8 @@ pub fn estimate(
         && is_costly
         && let Some(claim) = money_claim
     {
-        return Err(Refusal::new(
-            Code::UnknownModelOrPrice,
-            "tokens without a model have no price",
-            json!({"budget": claim.budget.budget_id, "account": claim.budget.account}),
-            "Name the model: the account has a budget in cost.",
-        )
-        .into());
+        let detail = json!({"budget": claim.budget.budget_id, "account": claim.budget.account});
+        return Err(tokens_without_model(detail).into());
     }
 
     let counts = Counts::from([(Bucket::UncachedInput, estimate.input_tokens)]);
@@ -89,8 +87,8 @@ pub fn estimate(
         None => None,
         Some(model) => match price(client, model, &counts, &Usage::default(), &call) {
             Ok(priced) => Some(priced),
-            Err(Failure::Refused(refusal)) if is_unpriced(&refusal) && fallback_unit_prices.is_some() => {
-                return without_price(request, meters, estimate, fallback_unit_prices, money_claim, *refusal);
+            Err(Failure::Refused(refusal)) if is_unpriced(&refusal) && estimate.fallback_unit_prices.is_some() => {
+                return without_price(client, request, meters, estimate, money_claim, *refusal, &call);
             }
             Err(failure) => return Err(failure),
         },
@@ -107,13 +105,18 @@ pub fn estimate(
     let refuse = |error| Failure::from(price_book::refuse(model, &error));
     let (input_tokens, max_output_tokens) = (estimate.input_tokens, estimate.max_output_tokens);
     // Apart, as in the bill: a minimum charge of the model is none of the meters that it does not price.
-    let main_nanos = main.map_or(Ok(0), |main| hold_nanos(input_tokens, max_output_tokens, meters, main));
+    let mut main_nanos = match main {
+        Some(main) => hold_nanos(input_tokens, max_output_tokens, meters, main).map_err(refuse)?,
+        None => 0,
+    };
+    if let (Some(model), Some(priced)) = (request.model, &priced) {
+        let shorter = shorter_nanos(client, model, priced, max_output_tokens, meters, &call)?;
+        main_nanos = main_nanos.max(shorter);
+    }
     let other_nanos = hold_nanos(0, 0, meters, &other_prices).map_err(refuse)?;
-    let cost_nanos =
-        main_nanos.map_err(refuse)?.checked_add(other_nanos).ok_or_else(|| refuse(PriceError::Overflow))?;
+    let cost_nanos = main_nanos.checked_add(other_nanos).ok_or_else(|| refuse(PriceError::Overflow))?;
     estimate.cost_nanos = Some(cost_nanos);
     estimate.internal_nanos = Some(cost_nanos);
-    estimate.fallback_unit_prices = fallback_unit_prices;
     let rates = rate_book::find(client, chain.tenant_id)?;
     let listing = priced.as_ref().map(|priced| &priced.listing);
     let (provider, canonical) = (listing.map(|it| it.provider.as_str()), listing.map(|it| it.model.as_str()));
@@ -122,6 +125,32 @@ pub fn estimate(
         estimate.internal_nanos = Some(bound.map_err(refuse)?);
     }
     Ok(estimate)
+}
+
+/// The most that a shorter request than the one held for can cost: below a threshold the price may be the dearer one, and
+/// a call may use fewer tokens than were counted.
+fn shorter_nanos(
+    client: &mut SpiClient<'_>,
+    model: &str,
+    longest: &Priced,
+    max_output_tokens: i64,
+    meters: &Amounts,
+    call: &Call<'_>,
+) -> Result<i64, Failure> {
+    let mut most = 0;
+    let mut input_tokens = longest.version.above_input_tokens;
+    while input_tokens > 0 {
+        let counts = Counts::from([(Bucket::UncachedInput, input_tokens)]);
+        let shorter = match price(client, model, &counts, &Usage::default(), call) {
+            // Without a price below the threshold, such a request is refused when it is committed.
+            Err(Failure::Refused(_)) => return Ok(most),
+            shorter => shorter?,
+        };
+        let nanos = hold_nanos(input_tokens, max_output_tokens, meters, &shorter.version.price);
+        most = most.max(nanos.map_err(|error| price_book::refuse(model, &error))?);
+        input_tokens = shorter.version.above_input_tokens;
+    }
+    Ok(most)
 }
 
 /// The output to hold for: what the caller says, or the most that the model gives.
@@ -142,15 +171,15 @@ fn bound_output(request: &Request<'_>, priced: &Priced) -> Result<i64, Refusal> 
 /// The estimate for a model that has no price, in a tree that has its use recorded all the same. Budgets in cost count it at
 /// the fallback price, and without one they refuse it: it must not be free.
 fn without_price(
+    client: &mut SpiClient<'_>,
     request: &Request<'_>,
     meters: &Amounts,
     mut estimate: Estimate,
-    fallback_unit_prices: Option<Value>,
     money_claim: Option<&Claim>,
     refusal: Refusal,
+    call: &Call<'_>,
 ) -> Result<Estimate, Failure> {
-    let fallback = fallback_unit_prices.as_ref().and_then(|prices| Price::from_unit_prices(prices).ok());
-    let fallback = fallback.filter(|fallback| *fallback != Price::default());
+    let fallback = estimate.fallback_unit_prices.as_ref().and_then(fallback::read);
     if request.max_output_tokens.is_none() {
         return Err(Refusal::invalid_argument(
             "max_output_tokens",
@@ -161,9 +190,10 @@ fn without_price(
     }
     match (fallback, money_claim) {
         (Some(fallback), _) => {
-            let model = request.model.unwrap_or("none");
-            let nanos = hold_nanos(estimate.input_tokens, estimate.max_output_tokens, meters, &fallback)
-                .map_err(|error| price_book::refuse(model, &error))?;
+            let mut amounts = meters.clone();
+            amounts.insert(meter::INPUT_TOKENS.into(), estimate.input_tokens);
+            amounts.insert(meter::OUTPUT_TOKENS.into(), estimate.max_output_tokens);
+            let nanos = fallback::nanos(client, &fallback, request.model, &amounts, call)?;
             estimate.cost_nanos = Some(nanos);
             estimate.internal_nanos = Some(nanos);
         }
@@ -173,7 +203,6 @@ fn without_price(
             return Err(Refusal { hint, ..refusal }.into());
         }
     }
-    estimate.fallback_unit_prices = fallback_unit_prices;
     Ok(estimate)
 }
 

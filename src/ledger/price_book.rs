@@ -18,6 +18,8 @@ pub use refuse::{refuse, shortened};
 
 /// What a session keeps at most; names come from outside.
 const LISTINGS_MAX: usize = 4096;
+/// A longer name is not kept: no model has one, and a pattern may match anything.
+const NAME_BYTES_MAX: usize = 256;
 
 /// A model with all its prices and what else is known of it.
 pub struct Listing {
@@ -83,7 +85,7 @@ pub fn find(client: &mut SpiClient<'_>, model: &str, currency: &str) -> Result<R
     let generation = invalidation::begin_reading();
     let target = target::find(client, model, currency)?;
     let listing = Rc::new(load::listing(client, target, currency)?);
-    if let Some(generation) = generation {
+    if let Some(generation) = generation.filter(|_| model.len() <= NAME_BYTES_MAX) {
         with_kept(generation, |kept| kept.models.insert(key, Rc::clone(&listing)));
     }
     Ok(listing)

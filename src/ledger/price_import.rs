@@ -12,7 +12,7 @@ use crate::instant::Instant;
 use crate::ledger::Failure;
 use crate::price::import::{Document, ListedModel, read};
 use crate::price::revision::{Addition, ChangeRow, Existing, Revision, Series, revise};
-use crate::price::{Price, UnitPrice};
+use crate::price::{Price, UnitPrice, provider};
 use crate::refusal::Refusal;
 use crate::statement::{instant, optional, required, statement, timestamp, timestamps};
 
@@ -45,7 +45,8 @@ statement! {
          row.unit_prices, row.minimum_charge, $3, $4, $5
      FROM pg_catalog.jsonb_to_recordset($1) AS row (model text, provider text, region text, service_tier text,
          above_input_tokens bigint, effective_at timestamptz, ends_at timestamptz, unit_prices jsonb, minimum_charge numeric)
-     ON CONFLICT (price_id) DO UPDATE SET superseded_at = NULL, ends_at = excluded.ends_at"
+     ON CONFLICT (price_id) DO UPDATE SET superseded_at = NULL, ends_at = excluded.ends_at, source = excluded.source,
+         source_date = excluded.source_date"
 }
 
 statement! {
@@ -62,6 +63,19 @@ statement! {
      WHERE (model.operation, model.context_tokens, model.max_output_tokens, model.deprecated_on, model.source)
          IS DISTINCT FROM
          (excluded.operation, excluded.context_tokens, excluded.max_output_tokens, excluded.deprecated_on, excluded.source)"
+}
+
+statement! {
+    /// A name that the file no longer has for a model, or has for another one.
+    write drop_aliases(JSONBOID, JSONBOID, TEXTOID) =
+    "DELETE FROM tokbudget.model_alias
+     USING pg_catalog.jsonb_to_recordset($1) AS listed (provider text, model text)
+     WHERE model_alias.origin OPERATOR(pg_catalog.=) $3
+         AND model_alias.provider OPERATOR(pg_catalog.=) listed.provider AND model_alias.model OPERATOR(pg_catalog.=) listed.model
+         AND NOT EXISTS (
+             SELECT FROM pg_catalog.jsonb_to_recordset($2) AS row (provider text, model text, pattern jsonb)
+             WHERE row.provider OPERATOR(pg_catalog.=) model_alias.provider AND row.model OPERATOR(pg_catalog.=) model_alias.model
+                 AND row.pattern OPERATOR(pg_catalog.=) model_alias.pattern)"
 }
 
 statement! {
@@ -96,12 +110,26 @@ pub fn import(client: &mut SpiClient<'_>, document: &Value, import: &Import<'_>)
     let mut book = read_existing(client, import)?;
     let mut report: Vec<ChangeRow> = Vec::with_capacity(models.len());
     let (mut ends, mut superseded, mut additions) = (Vec::new(), Vec::new(), Vec::new());
+    let mut taken: Vec<&ListedModel> = Vec::with_capacity(models.len());
     for listed in &models {
         pgrx::check_for_interrupts!();
+        if listed.provider == provider::METER {
+            report.push(ChangeRow {
+                model: Some(listed.model.clone()),
+                change: "skipped",
+                reason: Some("no provider is called meter".into()),
+                ..ChangeRow::default()
+            });
+            continue;
+        }
         let existing = book.remove(&(listed.provider.clone(), listed.model.clone())).unwrap_or_default();
         let revision = revise(listed, &existing, import.effective_at, import.is_confirmed);
         let Revision { ends: its_ends, superseded: its_superseded, additions: its_additions, report: its_report } =
             revision;
+        // One that waits for confirmation stays as it was, its names too.
+        if !its_report.iter().any(|row| row.change == "unconfirmed") {
+            taken.push(listed);
+        }
         ends.extend(its_ends);
         superseded.extend(its_superseded);
         additions.extend(its_additions.iter().map(|addition| addition_row(listed, addition)));
@@ -114,7 +142,7 @@ pub fn import(client: &mut SpiClient<'_>, document: &Value, import: &Import<'_>)
         ..ChangeRow::default()
     }));
     write(client, &ends, superseded, additions, import)?;
-    write_catalogue(client, &models, import)?;
+    write_catalogue(client, &taken, import)?;
     Ok(report)
 }
 
@@ -193,7 +221,7 @@ fn day(import: &Import<'_>) -> Result<pgrx::datum::Date, Failure> {
 }
 
 /// Models and their other names. Every name that a pattern lists by itself is a row of its own, which an index finds.
-fn write_catalogue(client: &mut SpiClient<'_>, models: &[ListedModel], import: &Import<'_>) -> Result<(), Failure> {
+fn write_catalogue(client: &mut SpiClient<'_>, models: &[&ListedModel], import: &Import<'_>) -> Result<(), Failure> {
     let mut rows = Vec::with_capacity(models.len());
     let mut aliases: Vec<Value> = Vec::new();
     // A file lists the patterns of a provider in the order in which they are to be tried.
@@ -224,7 +252,10 @@ fn write_catalogue(client: &mut SpiClient<'_>, models: &[ListedModel], import: &
         }
         aliases.extend(patterns.into_iter().map(|(_, row)| row));
     }
-    let (models, aliases) = (JsonB(Value::Array(rows)), JsonB(Value::Array(aliases)));
+    let (models, aliases) = (Value::Array(rows), Value::Array(aliases));
+    let lists = [JsonB(models.clone()).into(), JsonB(aliases.clone()).into(), import.origin.into()];
+    drop_aliases(client, &lists)?;
+    let (models, aliases) = (JsonB(models), JsonB(aliases));
     write_models(client, &[models.into(), import.origin.into(), import.source.into(), day(import)?.into()])?;
     write_aliases(client, &[aliases.into(), import.origin.into(), import.source.into()])?;
     Ok(())

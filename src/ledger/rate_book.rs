@@ -31,6 +31,9 @@ pub struct ListedRate {
     effective_at: Instant,
 }
 
+/// How many tenants' rates a session keeps at most.
+const TENANTS_MAX: usize = 1024;
+
 type Rates = Rc<Vec<ListedRate>>;
 
 thread_local! {
@@ -63,7 +66,7 @@ pub fn find(client: &mut SpiClient<'_>, tenant_id: i32) -> Result<Rates, Failure
     let rates = Rc::new(rates);
     if let Some(generation) = generation {
         KEPT.with_borrow_mut(|kept| {
-            if kept.0 != generation {
+            if kept.0 != generation || kept.1.len() >= TENANTS_MAX {
                 *kept = (generation, HashMap::new());
             }
             kept.1.insert(tenant_id, Rc::clone(&rates));

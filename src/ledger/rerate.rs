@@ -63,6 +63,8 @@ pub struct Selection<'a> {
     /// Most corrections of one call.
     pub batch_size: usize,
     pub is_dry_run: bool,
+    /// Also entries whose price still stands: another one, or a rate, may win over it by now.
+    pub is_all: bool,
 }
 
 /// An entry whose cost was corrected.

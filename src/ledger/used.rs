@@ -1,15 +1,14 @@
 //! What a call really used: the provider's usage object, read and priced.
 
 use pgrx::spi::SpiClient;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::budget::meter::{self, Amounts};
 use crate::ledger::attribution::Attribution;
 use crate::ledger::charge::{Call, Charge, charge, is_unpriced, price};
 use crate::ledger::reservation::Reservation;
-use crate::ledger::{Failure, price_book};
-use crate::price::{Price, hold_nanos};
-use crate::refusal::Refusal;
+use crate::ledger::{Failure, fallback};
+use crate::refusal::{Code, Refusal};
 use crate::usage::{self, Bucket, Usage, canonical_tier};
 
 const HINT: &str = "Pass the usage object as the provider returned it.";
@@ -34,19 +33,42 @@ pub fn read(mut usage: Value, provider: Option<&str>, is_model_called: bool) -> 
     } else {
         usage::parse_as(&usage, provider).map_err(|error| Refusal::invalid_argument("usage", error, HINT))?
     };
-    Ok(Reading { usage, meters })
+    let mut reading = Reading { usage, meters };
+    if !is_model_called {
+        reading.count_as_meters()?;
+    }
+    Ok(reading)
+}
+
+/// Tokens have a price only with a model.
+pub fn tokens_without_model(detail: Value) -> Refusal {
+    Refusal::new(
+        Code::UnknownModelOrPrice,
+        "tokens without a model have no price",
+        detail,
+        "Name the model when you reserve: the account has a budget in cost.",
+    )
 }
 
 impl Reading {
+    /// Without a model, what was searched, read and so on has the price of a meter.
+    fn count_as_meters(&mut self) -> Result<(), Refusal> {
+        let counters: Vec<_> = self.usage.counts.present().filter(|(bucket, _)| bucket.is_counter()).collect();
+        for (bucket, count) in counters {
+            let units = self.meters.entry(bucket.name().into()).or_insert(0);
+            *units = units.checked_add(count).ok_or_else(|| out_of_range(bucket))?;
+            self.usage[bucket] = 0;
+        }
+        Ok(())
+    }
+
     /// What budgets count, but for cost.
     pub fn amounts(&self) -> Result<Amounts, Refusal> {
         let invalid = |error| Refusal::invalid_argument("usage", error, HINT);
         let mut amounts = self.meters.clone();
         for (bucket, count) in self.usage.counts.present().filter(|(bucket, _)| bucket.is_counter()) {
             let units = amounts.entry(bucket.name().into()).or_insert(0);
-            *units = units.checked_add(count).ok_or_else(|| {
-                Refusal::invalid_argument("usage", format!("{} is out of range", bucket.name()), HINT)
-            })?;
+            *units = units.checked_add(count).ok_or_else(|| out_of_range(bucket))?;
         }
         amounts.insert(meter::REQUESTS.into(), self.usage[Bucket::Requests]);
         amounts.insert(meter::INPUT_TOKENS.into(), self.usage.input_tokens().map_err(invalid)?);
@@ -54,6 +76,10 @@ impl Reading {
         amounts.insert(meter::TOKENS.into(), self.usage.total_tokens().map_err(invalid)?);
         Ok(amounts)
     }
+}
+
+fn out_of_range(bucket: Bucket) -> Refusal {
+    Refusal::invalid_argument("usage", format!("{} is out of range", bucket.name()), HINT)
 }
 
 /// What a call really used, and what that costs.
@@ -68,13 +94,15 @@ pub struct Used {
     pub flags: Vec<String>,
 }
 
-/// Reads the usage object and prices it with the price that held when the reservation was made.
+/// Reads the usage object and prices it with the price that held when the reservation was made. `is_cost_limited` says
+/// whether a budget counts its cost.
 pub fn read_usage(
     client: &mut SpiClient<'_>,
     reservation: &Reservation,
     usage: Value,
     provider: Option<&str>,
     attribution: &Attribution,
+    is_cost_limited: bool,
 ) -> Result<Used, Failure> {
     let mut reading = read(usage, provider, reservation.model.is_some())?;
     let service_tier = attribution.text("service_tier").as_deref().and_then(canonical_tier);
@@ -89,7 +117,10 @@ pub fn read_usage(
     };
     let model = reservation.model.as_deref();
     // What the usage does not tell of meters counts as it was held. Counters that the provider bills it does tell.
-    let main = model.and_then(|model| price(client, model, &reading.usage.counts, &reading.usage, &call).ok());
+    let main = match model.map(|model| price(client, model, &reading.usage.counts, &reading.usage, &call)) {
+        None | Some(Err(Failure::Refused(_))) => None,
+        Some(priced) => Some(priced?),
+    };
     for (name, units) in &reservation.held {
         let counter = Bucket::from_name(name).filter(|bucket| bucket.is_counter());
         let is_billed = main.as_ref().is_some_and(|main| main.version.price.meter(name).is_some());
@@ -102,6 +133,13 @@ pub fn read_usage(
     let tokens = amounts.get(meter::TOKENS).copied().unwrap_or(0);
     let is_nameless = model.is_none() && tokens > 0;
     let charged = match charge(client, model, &reading.usage, &reading.meters, &call) {
+        // Nothing is free by accident: budgets in cost would count such tokens as nothing.
+        Ok(_) if is_nameless && is_cost_limited && reservation.fallback_unit_prices.is_none() => {
+            return Err(tokens_without_model(
+                json!({"reservation": reservation.reservation_id.to_string(), "tokens": tokens}),
+            )
+            .into());
+        }
         Ok(charge) if is_nameless || model.is_none() && charge.other_price_ids.is_empty() => Err(charge.flags),
         Ok(charge) => Ok(charge),
         Err(Failure::Refused(refusal)) if is_unpriced(&refusal) && reservation.fallback_unit_prices.is_some() => {
@@ -125,7 +163,9 @@ pub fn read_usage(
             if model.is_some() || tokens > 0 {
                 flags.push("unpriced".into());
             }
-            if let Some(nanos) = fallback_nanos(reservation, &amounts, &reading.meters)? {
+            let fallback = reservation.fallback_unit_prices.as_ref().and_then(fallback::read);
+            if let Some(fallback) = fallback {
+                let nanos = fallback::nanos(client, &fallback, model, &amounts, &call)?;
                 amounts.insert(meter::COST.into(), nanos);
                 amounts.insert(meter::INTERNAL_COST.into(), nanos);
             }
@@ -135,19 +175,4 @@ pub fn read_usage(
     let service_tier = reading.usage.service_tier.clone().or(service_tier);
     let region = reading.usage.region.clone().or(region);
     Ok(Used { reading, amounts, charge, service_tier, region, flags })
-}
-
-/// What budgets in cost count usage without a price at: every token at the dearest fallback price.
-fn fallback_nanos(reservation: &Reservation, amounts: &Amounts, meters: &Amounts) -> Result<Option<i64>, Failure> {
-    let Some(fallback) = &reservation.fallback_unit_prices else { return Ok(None) };
-    let unreadable = |_| Failure::Internal("a fallback price is unreadable");
-    let fallback = Price::from_unit_prices(fallback).map_err(unreadable)?;
-    if fallback == Price::default() {
-        return Ok(None);
-    }
-    let amount = |name: &str| amounts.get(name).copied().unwrap_or(0);
-    let model = reservation.model.as_deref().unwrap_or("none");
-    hold_nanos(amount(meter::INPUT_TOKENS), amount(meter::OUTPUT_TOKENS), meters, &fallback)
-        .map(Some)
-        .map_err(|error| price_book::refuse(model, &error).into())
 }

@@ -35,7 +35,7 @@ pub struct Candidate {
 /// 1. `provider/name`: the name with that provider only.
 /// 2. The name as given, with any provider; where it begins with a seller, only a price that a user set under it, because
 ///    a router may sell `deepseek/deepseek-chat` at a price of its own.
-/// 3. Both without a date at the end (`-2024-08-06`, `-20250929`, `@20250929`) or `-latest`; `@` is tried as `-` first.
+/// 3. The first, or without a prefix the second, without a date at the end (`-2024-08-06`, `-20250929`, `@20250929`) or `-latest`; `@` is tried as `-` first.
 /// 4. Without the place at the beginning, which then is the request's region: `us.anthropic.claude-…` on Bedrock (also as
 ///    the end of the ARN of an inference profile), `bedrock/us-east-1/…`, `azure/eu/…`.
 ///

@@ -134,7 +134,14 @@ pub fn revise(listed: &ListedModel, existing: &[Existing], at: Instant, is_confi
         let kept: Vec<(&Existing, Instant)> = rows.iter().map(|row| (*row, kept_until(row, &wanted, at))).collect();
         for missing in wanted.iter().flat_map(|wanted| missing(wanted, &kept)) {
             let none = Price::default();
-            let before = rows.iter().find(|row| row.from <= missing.from && missing.from < row.until);
+            // Every row that it replaces, so that none is changed beyond the factor unasked; the report has the first.
+            let mut replaced: Vec<&&Existing> =
+                rows.iter().filter(|row| row.from < missing.until && missing.from < row.until).collect();
+            replaced.sort_by_key(|row| row.from);
+            let exceeds =
+                |row: &&Existing| changes(&row.price, &missing.price).iter().any(|change| change.is_excessive);
+            is_excessive |= replaced.iter().any(|row| exceeds(row));
+            let before = replaced.first();
             for change in changes(before.map_or(&none, |row| &row.price), &missing.price) {
                 is_excessive |= change.is_excessive;
                 revision.report.push(ChangeRow {
@@ -162,6 +169,9 @@ pub fn revise(listed: &ListedModel, existing: &[Existing], at: Instant, is_confi
     if is_excessive && !is_confirmed {
         revision.report.iter_mut().for_each(|row| row.change = "unconfirmed");
         revision.report.retain(|row| row.kind.is_some());
+        if revision.report.is_empty() {
+            revision.report.push(row("unconfirmed"));
+        }
         return Revision { report: revision.report, ..Revision::default() };
     }
     let reason = (!listed.ignored.is_empty()).then(|| listed.ignored.join("; "));

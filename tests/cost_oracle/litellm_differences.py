@@ -157,6 +157,8 @@ def writes_of_an_hour(case: Case, expected: float, got: object) -> bool:
 DIFFERENCES = (
     Difference("audio heard without a price", "LiteLLM bills it as text; audio is dearer, so tokbudget refuses",
                refused("no price for input_audio", lacks("input_cost_per_audio_token"))),
+    Difference("cached audio heard without a price", "LiteLLM bills it as cached text; tokbudget refuses it like any other audio without a price",
+               refused("no price for cache_read_audio", lacks("input_cost_per_audio_token", "cache_read_input_audio_token_cost"))),
     Difference("audio made without a price", "LiteLLM bills it as text; audio is dearer, so tokbudget refuses",
                refused("no price for output_audio", lacks("output_cost_per_audio_token"))),
     Difference("image made without a price", "LiteLLM bills it as text; images are dearer, so tokbudget refuses",

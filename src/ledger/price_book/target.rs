@@ -62,7 +62,7 @@ struct Match {
 pub fn find(client: &mut SpiClient<'_>, model: &str, currency: &str) -> Result<Target, Failure> {
     let candidates = candidates(model);
     let names: Vec<&str> = candidates.iter().map(|candidate| candidate.name.as_str()).collect();
-    let lower: Vec<String> = names.iter().map(|name| name.to_lowercase()).collect();
+    let lower: Vec<String> = names.iter().map(|name| name.to_ascii_lowercase()).collect();
     let mut found: Vec<(Option<String>, Match)> = Vec::new();
     for row in find_models(client, &[names.into(), currency.into()])? {
         let (provider, model) = (required(&row, 1)?, required(&row, 2)?);
@@ -106,7 +106,7 @@ pub fn find(client: &mut SpiClient<'_>, model: &str, currency: &str) -> Result<T
 
 /// The models that a candidate names. A seller's own model of that name comes before one that only has it for an alias.
 fn named<'a>(found: &'a [(Option<String>, Match)], candidate: &Candidate) -> Vec<&'a Match> {
-    let lower = candidate.name.to_lowercase();
+    let lower = candidate.name.to_ascii_lowercase();
     let of_candidate = || found.iter().filter(|(_, found)| is_sold_by(found, candidate));
     let own = || of_candidate().filter(|(alias, found)| alias.is_none() && found.model == candidate.name);
     let aliased = || of_candidate().filter(|(alias, _)| alias.as_deref() == Some(lower.as_str()));

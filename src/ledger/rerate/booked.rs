@@ -16,15 +16,16 @@ use crate::usage::{Bucket, Part, Usage};
 
 statement! {
     /// Entries that may need a correction, after the one given, oldest first.
-    read find_entries(INT4OID, INT8OID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, UUIDOID) =
+    read find_entries(INT4OID, INT8OID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, UUIDOID, BOOLOID) =
     "SELECT entry.entry_id, entry.recorded_at, entry.reserved_at, entry.account_id, entry.account_ids, entry.budget_ids,
          entry.window_starts, entry.spent_units, entry.request_model, entry.buckets, entry.meters, entry.cost,
-         entry.internal_cost, entry.currency, entry.service_tier, entry.region, entry.usage_details, account.path, entry.requests
+         entry.internal_cost, entry.currency, entry.service_tier, entry.region, entry.usage_details, account.path, entry.requests,
+         COALESCE(latest.flags, entry.flags) OPERATOR(pg_catalog.&&) ARRAY['unpriced_meters']
      FROM tokbudget.entry
      JOIN tokbudget.account ON account.tenant_id OPERATOR(pg_catalog.=) entry.tenant_id
          AND account.account_id OPERATOR(pg_catalog.=) entry.account_id
      LEFT JOIN LATERAL (
-         SELECT correction.price_id, correction.flags FROM tokbudget.entry AS correction
+         SELECT correction.price_id, correction.flags, correction.usage_details FROM tokbudget.entry AS correction
          WHERE correction.tenant_id OPERATOR(pg_catalog.=) entry.tenant_id
              AND correction.corrects_entry_id OPERATOR(pg_catalog.=) entry.entry_id
          ORDER BY correction.recorded_at DESC, correction.entry_id DESC
@@ -43,8 +44,15 @@ statement! {
              END
              OR EXISTS (
                  SELECT FROM tokbudget.price
-                 WHERE price.price_id OPERATOR(pg_catalog.=) COALESCE(latest.price_id, entry.price_id)
-                     AND price.superseded_at IS NOT NULL)
+                 WHERE (
+                         price.price_id OPERATOR(pg_catalog.=) COALESCE(latest.price_id, entry.price_id)
+                         OR price.price_id OPERATOR(pg_catalog.=) ANY (ARRAY(
+                             SELECT other.value::pg_catalog.int8
+                             FROM pg_catalog.jsonb_each_text(
+                                 COALESCE(latest.usage_details, entry.usage_details) OPERATOR(pg_catalog.->) 'other_prices') AS other))
+                     )
+                     AND (price.superseded_at IS NOT NULL OR price.ends_at OPERATOR(pg_catalog.<=) entry.reserved_at))
+             OR $8
          )
      ORDER BY entry.recorded_at, entry.entry_id
      LIMIT 1000"
@@ -81,6 +89,7 @@ pub fn page(
         timestamp(selection.until)?.into(),
         timestamp(after.0)?.into(),
         after.1.into(),
+        selection.is_all.into(),
     ];
     let page = find_entries(client, &arguments)?.map(|row| Booked::read(&row)).collect::<Result<Vec<_>, _>>()?;
     let end = page.last().map(|end| (end.recorded_at, end.entry_id));
@@ -104,6 +113,7 @@ pub struct Booked {
     pub internal_nanos: Option<i64>,
     pub currency: String,
     pub account: String,
+    has_unpriced_meters: bool,
 }
 
 const UNREADABLE: Failure = Failure::Internal("an entry is unreadable");
@@ -154,6 +164,7 @@ impl Booked {
             internal_nanos: nanos(optional(row, 13)?)?,
             currency: required(row, 14)?,
             account: required(row, 18)?,
+            has_unpriced_meters: required(row, 20)?,
         })
     }
 
@@ -194,6 +205,8 @@ impl Booked {
         };
         self.add_corrections(client, tenant_id)?;
         let is_same = self.cost_nanos == Some(charge.cost_nanos) && self.internal_nanos == Some(charge.internal_nanos);
-        Ok((!is_same).then_some(charge))
+        // A meter that turns out to be free is no longer one without a price.
+        let is_complete_now = self.has_unpriced_meters && !charge.flags.contains(&"unpriced_meters");
+        Ok((!is_same || is_complete_now).then_some(charge))
     }
 }

@@ -68,7 +68,6 @@ fn fallbacks_are_the_documented_ones() {
     ]);
     for (bucket, nanos) in [
         (Bucket::CacheRead, 2_000),
-        (Bucket::CacheReadAudio, 2_000),
         (Bucket::CacheReadImage, 2_000),
         (Bucket::InputImage, 2_000),
         (Bucket::InputVideo, 2_000),
@@ -86,6 +85,7 @@ fn fallbacks_are_the_documented_ones() {
     for bucket in [
         Bucket::CacheWrite1h,
         Bucket::InputAudio,
+        Bucket::CacheReadAudio,
         Bucket::OutputAudio,
         Bucket::OutputImage,
         Bucket::Citation,
@@ -109,10 +109,11 @@ fn cached_audio_and_images_cost_what_cached_text_does_unless_they_are_dearer() {
         kinds.iter().for_each(|(bucket, text)| price.set(*bucket, Some(unit(*bucket, text))));
         price
     };
-    for (cached, uncached) in
-        [(Bucket::CacheReadAudio, Bucket::InputAudio), (Bucket::CacheReadImage, Bucket::InputImage)]
-    {
-        assert_eq!(one(cached, &with(&[])), Ok(500), "no price of its own at all");
+    for (cached, uncached, without) in [
+        (Bucket::CacheReadAudio, Bucket::InputAudio, unpriced("cache_read_audio")),
+        (Bucket::CacheReadImage, Bucket::InputImage, Ok(500)),
+    ] {
+        assert_eq!(one(cached, &with(&[])), without, "no price of its own at all");
         assert_eq!(one(cached, &with(&[(uncached, "2")])), Ok(500), "as dear as text");
         assert_eq!(one(cached, &with(&[(uncached, "40")])), Ok(40_000), "dearer than text");
         assert_eq!(one(cached, &with(&[(uncached, "40"), (cached, "0.7")])), Ok(700), "its own");

@@ -94,6 +94,7 @@ impl Sheet {
         let in_order: &[Bucket] = match bucket {
             Bucket::CacheRead => &[Bucket::CacheRead, Bucket::UncachedInput],
             Bucket::CacheReadAudio if is_its_own(Bucket::InputAudio) => &[Bucket::CacheReadAudio, Bucket::InputAudio],
+            Bucket::CacheReadAudio if own(Bucket::InputAudio).is_none() => &[Bucket::CacheReadAudio],
             Bucket::CacheReadAudio => &[Bucket::CacheReadAudio, Bucket::CacheRead, Bucket::UncachedInput],
             Bucket::CacheReadImage if is_its_own(Bucket::InputImage) => &[Bucket::CacheReadImage, Bucket::InputImage],
             Bucket::CacheReadImage => &[Bucket::CacheReadImage, Bucket::CacheRead, Bucket::UncachedInput],

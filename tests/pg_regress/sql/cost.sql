@@ -98,4 +98,25 @@ SELECT code_of($$SELECT tb_price('cost-tiny')$$) AS ended_by_hand;
 ROLLBACK;
 SELECT unit_price FROM tb_price('cost-tiny') WHERE kind = 'output';
 SELECT count(*) FROM tokbudget.unit_price WHERE model = 'cost-a';
+-- A cheaper price for long requests: the hold covers a shorter one too. 100000 in and 1000 out below the threshold cost 1.01.
+SELECT tb_set_price('cost-volume', 'acme', 10, 10, effective_at => '2020-01-01') > 0, tb_set_price('cost-volume', 'acme', 1, 1, above_input_tokens => 100000, effective_at => '2020-01-01') > 0;
+SELECT held -> 'cost' AS held FROM tb_reserve('cost/bot', 'cost-volume', input_tokens => 200000, max_output_tokens => 1000);
+-- A minimum charge is none of the meters that the model does not price: 0.001 and 2 * 0.25.
+SELECT tb_set_meter_price('cost_calls', 0.25, effective_at => '2020-01-01') > 0;
+SELECT reservation AS minimum, held -> 'cost' AS held FROM tb_reserve('cost/bot', 'cost-min', input_tokens => 1, max_output_tokens => 0, meters => '{"cost_calls": 2}') \gset
+SELECT :'held' AS held, cost, overrun FROM tb_commit(:'minimum', '{"prompt_tokens": 1, "completion_tokens": 0}');
+-- Spellings of providers and tiers are one when they are set, as when they are asked for.
+SELECT tb_set_price('cost-spelt', 'Google', 7, 7, service_tier => 'Batch', effective_at => '2020-01-01') > 0, tb_set_price('cost-spelt', 'google', 8, 8, service_tier => 'default', effective_at => '2020-01-01') > 0;
+SELECT provider, service_tier, unit_price FROM tb_price('google/cost-spelt', service_tier => 'BATCH') WHERE kind = 'input';
+SELECT unit_price FROM tb_price('gemini/cost-spelt') WHERE kind = 'input';
+-- The last default wins. A seller's name means the seller and nobody else; what others sell under such a name it does not mean.
+SELECT tb_set_model('cost-both', 'acme', is_default_provider => true);
+SELECT provider FROM tb_price('cost-both') WHERE kind = 'input';
+INSERT INTO tokbudget.price (model, provider, effective_at, unit_prices, origin, source) VALUES ('deepseek/cost-x', 'openrouter', '2020-01-01', '{"input": 1}', 'import', 'by hand'), ('meta-llama/cost-x', 'together_ai', '2020-01-01', '{"input": 1}', 'import', 'by hand');
+SELECT name, code_of(format('SELECT tb_price(%L)', name)) FROM unnest(ARRAY['deepseek/cost-x', 'meta-llama/cost-x', 'openrouter/deepseek/cost-x']) AS name;
+DELETE FROM tokbudget.price WHERE model LIKE '%/cost-x';
+-- Tokens without a model have no price; JSON that is nested too deep is refused, not an internal error.
+SELECT code_of($$SELECT * FROM tb_cost(NULL, '{"prompt_tokens": 1, "completion_tokens": 1}')$$) AS no_model, code_of($$SELECT * FROM tb_cost('cost-a', '{"prompt_tokens": 1, "completion_tokens": 1}', currency => 'usd')$$) AS currency;
+SELECT what, code_of(format(what, deep)) FROM unnest(ARRAY['SELECT tb_usage(%L)', 'SELECT tb_import_prices(%L, ''x'')', 'SELECT tb_set_price(''m'', ''p'', unit_prices => jsonb_build_object(''input'', %L::jsonb))', 'SELECT tb_reserve(''cost/bot'', attributes => %L)',
+    'SELECT tb_set_price(''m'', ''p'', 1, 1, covers => ''{{a,b},{c,d}}'') /* %s */', 'SELECT tb_set_price(''m'', ''meter'', 1, 1) /* %s */']) AS what, (SELECT repeat('[', 200) || repeat(']', 200) AS deep) AS d;
 SELECT * FROM tb_verify();

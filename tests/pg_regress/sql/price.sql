@@ -43,7 +43,7 @@ SELECT count(*) > 0 AS in_the_book FROM tokbudget.price WHERE model = 'gpt-4-tur
 SELECT tb_set_price('gpt-4-turbo', 'openai', 77, 1, effective_at => '2026-03-01') > 0;
 SELECT cost_of('gpt-4-turbo', '2026-02-28') = trim_scale(max(unit_prices ->> 'input')::numeric)::text AS before_the_book, cost_of('gpt-4-turbo', '2026-03-01') AS after, cost_of('openai/gpt-4-turbo', '2026-03-01') AS with_provider, cost_of('azure/gpt-4-turbo', '2026-03-01') AS other_provider
 FROM (SELECT unit_prices FROM tokbudget.price WHERE model = 'gpt-4-turbo' AND provider = 'openai' AND service_tier = 'standard' AND origin = 'book' AND effective_at <= '2026-02-28' ORDER BY effective_at DESC LIMIT 1) AS b;
--- The id follows from model, provider, currency, origin and instant, so that a restored entry finds its price; the book's rows too.
+-- The id follows from what the row says, so that a restored entry finds its price; the book's rows too.
 SELECT count(*) = count(DISTINCT price_id) AS unique_ids, count(*) > 50 AS a_book FROM tokbudget.price WHERE origin = 'book';
 -- Two instants within one second are two prices.
 SELECT code_of($$SELECT tb_set_price('price-b', 'acme', 1, 1, effective_at => '2020-01-01 00:00:00.1')$$) AS first, code_of($$SELECT tb_set_price('price-b', 'acme', 2, 1, effective_at => '2020-01-01 00:00:00.2')$$) AS second,

@@ -18,6 +18,10 @@ SELECT md5 = :'before' AS nothing_changed FROM import_state;
 SELECT provider, model, change, service_tier, kind, old_price, new_price, ratio, reason FROM tb_import_prices(:'two', 'file two', '2026-05-01') ORDER BY model, provider, service_tier, kind;
 SELECT model, provider, service_tier, unit_prices ->> 'input' AS input, unit_prices ->> 'output' AS output, effective_at, ends_at FROM tokbudget.price WHERE model LIKE 'imp-%' AND superseded_at IS NULL ORDER BY model, provider, service_tier, effective_at;
 SELECT provider, model, change, kind, old_price, new_price FROM tb_import_prices(:'two', 'file two', '2026-05-01', confirm => true) ORDER BY model, provider, kind;
+-- Back in time: what it would replace later on is compared too.
+SELECT change, kind, old_price, new_price FROM tb_import_prices('{"imp-back": {"litellm_provider": "acme", "mode": "chat", "input_cost_per_token": 1e-6, "output_cost_per_token": 1e-6}, "imp-meter": {"litellm_provider": "meter", "mode": "chat", "input_cost_per_token": 1e-6}}', 'back', '2026-06-01') ORDER BY 1;
+SELECT change, kind, old_price, new_price FROM tb_import_prices('{"imp-back": {"litellm_provider": "acme", "mode": "chat", "input_cost_per_token": 1e-3, "output_cost_per_token": 1e-6}}', 'back', '2026-03-01');
+SELECT unit_price FROM tb_price('acme/imp-back', '2026-07-01') WHERE kind = 'input';
 -- A user's price wins over the import, on its whole model; the import goes on beneath it.
 SELECT tb_set_price('imp-a', 'openai', 0.5, 1, effective_at => '2026-06-01') > 0;
 SELECT at, (SELECT origin || ' ' || unit_price FROM tb_price('imp-a', at) WHERE kind = 'input') FROM unnest(ARRAY['2026-04-30', '2026-05-31', '2026-06-01']::timestamptz[]) AS at;

@@ -34,7 +34,14 @@ SELECT cost, tokens, released, flags FROM tb_commit(:'tool', '{"meters": {"rate_
 SELECT cost, flags FROM tb_commit((tb_reserve('meter/bot', 'meter-a', input_tokens => 100, max_output_tokens => 10, meters => '{"rate_calls": 1, "rate_seconds": 5}')).reservation, '{"prompt_tokens": 100, "completion_tokens": 10}');
 SELECT cost, flags FROM tb_commit((tb_reserve('meter/bot', 'meter-a', input_tokens => 100, max_output_tokens => 10, meters => '{"escalations": 1}')).reservation, '{"prompt_tokens": 100, "completion_tokens": 10}');
 SELECT operation, meters, cost, usage_details -> 'other_prices' IS NOT NULL AS names_its_prices FROM tokbudget.entry WHERE account_id = (SELECT account_id FROM tokbudget.account WHERE path = 'meter/bot') ORDER BY recorded_at;
-SELECT arguments, code_of('SELECT tb_set_meter_price(' || arguments || ')') FROM unnest(ARRAY['NULL, 1', $$'rate_calls', NULL$$, $$'rate_calls', -1$$, $$'tokens', 1$$, $$'Tool', 1$$, $$'rate_calls', 1, effective_at => '2020-01-01'$$]) AS arguments;
+SELECT arguments, code_of('SELECT tb_set_meter_price(' || arguments || ')') FROM unnest(ARRAY['NULL, 1', $$'rate_calls', NULL$$, $$'rate_calls', -1$$, $$'tokens', 1$$, $$'Tool', 1$$, $$'input', 1$$, $$'uncached_input', 1$$, $$'requests', 1$$, $$'rate_calls', 1, effective_at => '2020-01-01'$$]) AS arguments;
+-- Characters have a price for a million everywhere else; here too it is one of them.
+SELECT tb_set_meter_price('characters', 0.00001, effective_at => '2020-01-01') > 0;
+SELECT cost FROM tb_commit((tb_reserve('meter/bot', meters => '{"characters": 1000}')).reservation, '{"characters": 500}');
+-- Tokens that a call without a model turns out to have used: refused where a budget counts the cost.
+SELECT code_of(format('SELECT tb_commit(%L, %L)', reservation, '{"prompt_tokens": 5, "completion_tokens": 5}')) FROM tb_reserve('meter/bot', meters => '{"rate_calls": 1}');
+-- A budget in internal cost is shown in currency units.
+SELECT meter, amount, spent, remaining FROM tb_remaining('rate/sales') WHERE meter = 'internal_cost';
 -- Embeddings keep an operation of their own, from the shape or from the catalogue.
 SELECT tb_set_price('meter-e', 'acme', 1, NULL, effective_at => '2020-01-01') > 0;
 SELECT tb_set_model('meter-e', 'acme', operation => 'embeddings');

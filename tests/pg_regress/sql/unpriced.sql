@@ -54,6 +54,23 @@ SELECT * FROM tb_verify();
 SELECT cost, flags FROM tb_commit((tb_reserve('unp/lab/bot', 'unp-text', input_tokens => 0, max_output_tokens => 0, meters => '{"unp_calls": 2}')).reservation, '{"prompt_tokens": 0, "completion_tokens": 0}');
 SELECT tb_set_meter_price('unp_calls', 0.05, effective_at => '2020-01-01') > 0;
 SELECT old_cost, new_cost FROM tb_rerate('unp');
+SELECT account, model, entries FROM tokbudget.unpriced WHERE tenant = 'unp';
+-- A meter whose price was wrong, a price that was set late and ends the one that was used, and one that wins by now: 2 * 0.04 in all, and 1000 * 3 millionths.
+SELECT tb_set_meter_price('unp_calls', 0.04, effective_at => '2020-01-01', replace => true) > 0;
+SELECT old_cost, new_cost FROM tb_rerate('unp');
+SELECT tb_set_price('unp-late', 'acme', 2, 2, effective_at => '2020-01-01') > 0;
+SELECT cost FROM tb_commit((tb_reserve('unp/lab/bot', 'unp-late', input_tokens => 1000, max_output_tokens => 0)).reservation, '{"prompt_tokens": 1000, "completion_tokens": 0}');
+SELECT tb_set_price('unp-late', 'acme', 3, 3, effective_at => '2021-01-01') > 0;
+SELECT old_cost, new_cost FROM tb_rerate('unp');
+SELECT tb_set_rate('unp', 2, effective_at => '2020-01-01') > 0;
+SELECT count(*) AS only_the_rate FROM tb_rerate('unp');
+SELECT count(*) > 0 AS all_of_them FROM tb_rerate('unp', include_priced => true);
+SELECT count(*) AS again FROM tb_rerate('unp', include_priced => true);
+SELECT model, cost, internal_cost FROM tokbudget.chargeback WHERE tenant = 'unp' ORDER BY model;
+-- Searches that the usage reports are not free at the fallback: 10 * 100 + 10 * 200 millionths and 2 * 0.05.
+SELECT tb_set_unpriced('unp/lab', 'record', '{"input": 100, "output": 200, "searches": 0.05}');
+SELECT reservation AS searched, held -> 'cost' AS held FROM tb_reserve('unp/lab/bot', 'unp-searcher', input_tokens => 10, max_output_tokens => 10, meters => '{"searches": 2}') \gset
+SELECT :'held' AS held, cost, overrun, released -> 'cost' AS released FROM tb_commit(:'searched', '{"input_tokens": 10, "output_tokens": 10, "server_tool_use": {"web_search_requests": 2}}');
 -- Other windows are left alone, and what cannot be.
 SELECT count(*) FROM tb_rerate('unp', since => 'infinity');
 SELECT arguments, code_of('SELECT tb_rerate(' || arguments || ')') FROM unnest(ARRAY[$$'nobody'$$, 'NULL', $$'unp', batch_size => 0$$, $$'unp', since => NULL$$, $$'unp', dry_run => NULL$$]) AS arguments;
