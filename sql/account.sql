@@ -66,6 +66,31 @@ CREATE FUNCTION tokbudget._account_chain(path text) RETURNS text[]
     LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', '_account_chain_wrapper';
 COMMENT ON FUNCTION tokbudget._account_chain(text) IS 'internal: the paths from the root down to path itself, NULL when refused';
 
+CREATE FUNCTION tokbudget._find_account(path text) RETURNS tokbudget.account
+    LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+#variable_conflict use_column
+DECLARE
+    chain text[] := tokbudget._account_chain(_find_account.path);
+    found_account tokbudget.account;
+BEGIN
+    IF chain IS NULL THEN
+        PERFORM tokbudget._raise_refusal();
+    END IF;
+    SELECT account.* INTO found_account
+    FROM tokbudget.tenant JOIN tokbudget.account ON account.tenant_id = tenant.tenant_id
+    WHERE tenant.name = chain[1] AND account.path = _find_account.path;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'TB002', MESSAGE = 'no such account',
+            DETAIL = jsonb_build_object('account', _find_account.path)::text,
+            HINT = 'Create it with tb_create_account(), or check the path.';
+    END IF;
+    RETURN found_account;
+END;
+$$;
+COMMENT ON FUNCTION tokbudget._find_account(text) IS 'internal: the account of that path; raises TB002 for an unknown one, TB008 for a malformed path';
+
 CREATE FUNCTION @extschema@.tb_create_account(
     path text,
     kind text DEFAULT NULL,

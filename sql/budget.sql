@@ -86,16 +86,12 @@ CREATE FUNCTION @extschema@.tb_create_budget(
     AS $$
 #variable_conflict use_column
 DECLARE
-    chain text[] := tokbudget._account_chain(tb_create_budget.account);
     calendar CONSTANT text[] := ARRAY['minute', 'hour', 'day', 'week', 'month', 'quarter', 'year'];
     scale_max CONSTANT integer := CASE WHEN tb_create_budget.meter = ANY (ARRAY['cost', 'internal_cost']) THEN 9 ELSE 0 END;
     units_max CONSTANT numeric := CASE WHEN tb_create_budget.meter = ANY (ARRAY['cost', 'internal_cost']) THEN 9223372036.854775807 ELSE 9223372036854775807 END;
     found_account tokbudget.account;
     new_id bigint;
 BEGIN
-    IF chain IS NULL THEN
-        PERFORM tokbudget._raise_refusal();
-    END IF;
     IF tb_create_budget.meter IS NULL OR tb_create_budget.meter !~ '^[a-z][a-z0-9_]{0,62}$' THEN
         RAISE EXCEPTION USING ERRCODE = 'TB008', MESSAGE = 'invalid meter name',
             DETAIL = jsonb_build_object('meter', tb_create_budget.meter)::text,
@@ -124,14 +120,7 @@ BEGIN
             DETAIL = jsonb_build_object('valid_from', tb_create_budget.valid_from, 'valid_until', tb_create_budget.valid_until)::text,
             HINT = 'valid_from must be before valid_until.';
     END IF;
-    SELECT account.* INTO found_account
-    FROM tokbudget.tenant JOIN tokbudget.account ON account.tenant_id = tenant.tenant_id
-    WHERE tenant.name = chain[1] AND account.path = tb_create_budget.account;
-    IF NOT FOUND THEN
-        RAISE EXCEPTION USING ERRCODE = 'TB002', MESSAGE = 'no such account',
-            DETAIL = jsonb_build_object('account', tb_create_budget.account)::text,
-            HINT = 'Create it with tb_create_account(), or check the path.';
-    END IF;
+    found_account := tokbudget._find_account(tb_create_budget.account);
     IF found_account.status = 'closed' THEN
         RAISE EXCEPTION USING ERRCODE = 'TB009', MESSAGE = 'account is closed',
             DETAIL = jsonb_build_object('account', found_account.path)::text,

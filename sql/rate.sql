@@ -52,14 +52,10 @@ CREATE FUNCTION @extschema@.tb_set_rate(
     AS $$
 #variable_conflict use_column
 DECLARE
-    chain text[] := tokbudget._account_chain(tb_set_rate.account);
     prices jsonb;
     found_account tokbudget.account;
     new_id bigint;
 BEGIN
-    IF chain IS NULL THEN
-        PERFORM tokbudget._raise_refusal();
-    END IF;
     IF tb_set_rate.factor IS NULL OR tb_set_rate.factor < 0 OR tb_set_rate.factor > 1000 OR scale(trim_scale(tb_set_rate.factor)) > 6
         OR tb_set_rate.factor = 'NaN' OR tb_set_rate.unit_prices IS NULL OR btrim(tb_set_rate.provider) = '' OR btrim(tb_set_rate.model) = ''
         OR tb_set_rate.effective_at IS NULL OR NOT tb_set_rate.effective_at BETWEEN '1970-01-01 UTC' AND '9999-12-31 UTC'
@@ -73,14 +69,7 @@ BEGIN
     IF prices IS NULL THEN
         PERFORM tokbudget._raise_refusal();
     END IF;
-    SELECT account.* INTO found_account
-    FROM tokbudget.tenant JOIN tokbudget.account ON account.tenant_id = tenant.tenant_id
-    WHERE tenant.name = chain[1] AND account.path = tb_set_rate.account;
-    IF NOT FOUND THEN
-        RAISE EXCEPTION USING ERRCODE = 'TB002', MESSAGE = 'no such account',
-            DETAIL = jsonb_build_object('account', tb_set_rate.account)::text,
-            HINT = 'Create it with tb_create_account(), or check the path.';
-    END IF;
+    found_account := tokbudget._find_account(tb_set_rate.account);
     INSERT INTO tokbudget.rate (tenant_id, rate_id, account_id, provider, model, effective_at, factor, unit_prices, reason, actor)
     VALUES (found_account.tenant_id, tokbudget._new_id(), found_account.account_id, COALESCE(tokbudget._canonical_provider(tb_set_rate.provider), ''),
         COALESCE(tb_set_rate.model, ''), tb_set_rate.effective_at, trim_scale(tb_set_rate.factor), prices, tb_set_rate.reason, SESSION_USER)

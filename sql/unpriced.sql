@@ -6,12 +6,9 @@ CREATE FUNCTION @extschema@.tb_set_unpriced(account text, unpriced text, fallbac
     AS $$
 #variable_conflict use_column
 DECLARE
-    chain text[] := tokbudget._account_chain(tb_set_unpriced.account);
+    found_account tokbudget.account;
     prices jsonb;
 BEGIN
-    IF chain IS NULL THEN
-        PERFORM tokbudget._raise_refusal();
-    END IF;
     IF NOT COALESCE(tb_set_unpriced.unpriced, 'refuse') = ANY (ARRAY['refuse', 'record'])
         OR (tb_set_unpriced.unpriced IS DISTINCT FROM 'record' AND tb_set_unpriced.fallback_unit_prices IS NOT NULL)
     THEN
@@ -30,14 +27,9 @@ BEGIN
                 HINT = 'A fallback needs a price for input and one for output.';
         END IF;
     END IF;
+    found_account := tokbudget._find_account(tb_set_unpriced.account);
     UPDATE tokbudget.account SET unpriced = tb_set_unpriced.unpriced, fallback_unit_prices = prices
-    FROM tokbudget.tenant
-    WHERE tenant.name = chain[1] AND account.tenant_id = tenant.tenant_id AND account.path = tb_set_unpriced.account;
-    IF NOT FOUND THEN
-        RAISE EXCEPTION USING ERRCODE = 'TB002', MESSAGE = 'no such account',
-            DETAIL = jsonb_build_object('account', tb_set_unpriced.account)::text,
-            HINT = 'Create it with tb_create_account(), or check the path.';
-    END IF;
+    WHERE account.tenant_id = found_account.tenant_id AND account.account_id = found_account.account_id;
 END;
 $$;
 COMMENT ON FUNCTION @extschema@.tb_set_unpriced(text, text, jsonb) IS

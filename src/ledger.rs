@@ -5,6 +5,7 @@ mod attribution;
 pub mod chain;
 pub mod charge;
 pub mod commit;
+pub mod cost_lines;
 pub mod entry;
 mod estimate;
 pub mod expire;

@@ -9,13 +9,14 @@ use crate::api::outcome::{Row, in_spi, or_put_aside, row};
 use crate::api::spend::{missing, numeric, parse_json};
 use crate::budget::meter;
 use crate::instant::Instant;
-use crate::ledger::charge::{Call, Priceable};
+use crate::ledger::charge::Call;
+use crate::ledger::cost_lines::Line;
 use crate::ledger::entry::{counts_to_json, parts_to_json, stated_to_json};
 use crate::ledger::rerate::{Rerated, Selection};
 use crate::ledger::used::{self, Reading};
-use crate::ledger::{Failure, charge, price_book, price_import, rerate};
+use crate::ledger::{charge, cost_lines, price_import, rerate};
 use crate::price::revision::ChangeRow;
-use crate::price::{Item, Price, UnitPrice, bill, clause, format_decimal, provider};
+use crate::price::{Price, UnitPrice, clause, format_decimal, provider};
 use crate::refusal::Refusal;
 use crate::usage::{Bucket, Counts, STANDARD, Usage, canonical_tier};
 use crate::{clock, invalidation, tokenizer};
@@ -180,67 +181,10 @@ fn _cost(
             region,
             service_tier: service_tier.as_deref(),
         };
-        in_spi(|client| cost_lines(client, model, &reading, &call))
+        in_spi(|client| cost_lines::cost_lines(client, model, &reading, &call))
     });
     let currency = currency.unwrap_or_default().to_string();
     SetOfIterator::new(or_put_aside(lines).unwrap_or_default().into_iter().map(move |line| cost_row(line, &currency)))
-}
-
-/// One line of an answer of tb_cost.
-struct Line {
-    item: String,
-    unit: Option<Item>,
-    cost_atto: i128,
-    provider: Option<String>,
-    model: Option<String>,
-    price_id: Option<i64>,
-}
-
-impl Line {
-    fn without_price(item: &str, cost_atto: i128) -> Self {
-        Line { item: item.into(), unit: None, cost_atto, provider: None, model: None, price_id: None }
-    }
-}
-
-/// The lines of a bill, with one for what each minimum charge adds and one for the rounding, so that they add up to what is
-/// booked.
-fn cost_lines(
-    client: &mut pgrx::spi::SpiClient<'_>,
-    model: Option<&str>,
-    reading: &Reading,
-    call: &Call<'_>,
-) -> Result<Vec<Line>, Failure> {
-    let usage = &reading.usage;
-    let priceable = Priceable::find(client, model, usage, &reading.meters, call)?;
-    let refuse = |error| Failure::from(price_book::refuse(model.unwrap_or("none"), &error));
-    let subjects = priceable.subjects(usage);
-    // First, because it refuses what leaves the range; the sums below are parts of it.
-    let plain: Vec<_> = subjects.iter().map(|(subject, _)| *subject).collect();
-    let whole = bill(&plain).map_err(refuse)?;
-    let rounding = i128::from(whole.nanos().map_err(refuse)?) * 1_000_000_000 - whole.cost_atto;
-    let mut lines = Vec::new();
-    for (subject, priced) in &subjects {
-        let mut sum = 0_i128;
-        for item in subject.items().map_err(refuse)? {
-            sum += item.cost_atto;
-            lines.push(Line {
-                item: item.name.clone(),
-                cost_atto: item.cost_atto,
-                provider: priced.map(|priced| priced.listing.provider.clone()),
-                model: priced.map(|priced| priced.listing.model.clone()),
-                price_id: priced.map(|priced| priced.version.price_id),
-                unit: Some(item),
-            });
-        }
-        let total = bill(std::slice::from_ref(subject)).map_err(refuse)?.cost_atto;
-        if total != sum {
-            lines.push(Line::without_price("minimum_charge", total - sum));
-        }
-    }
-    if rounding != 0 {
-        lines.push(Line::without_price("rounding", rounding));
-    }
-    Ok(lines)
 }
 
 fn cost_row(line: Line, currency: &str) -> Row {

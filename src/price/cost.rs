@@ -63,6 +63,14 @@ impl Bill {
     pub fn nanos(&self) -> Result<i64, PriceError> {
         half_even(self.cost_atto, PER_NANO)
     }
+
+    /// What the rounding adds, or takes where it is negative, in atto-units.
+    ///
+    /// # Errors
+    /// [`PriceError::Overflow`].
+    pub fn rounding_atto(&self) -> Result<i128, PriceError> {
+        Ok(i128::from(self.nanos()?) * PER_NANO - self.cost_atto)
+    }
 }
 
 /// Adds up what a request costs.

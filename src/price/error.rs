@@ -1,6 +1,5 @@
 //! Why there is no cost.
 
-use crate::usage::UsageError;
 use crate::usage::decimal::DecimalError;
 
 /// A refused price, amount or cost. Nothing here ever turns into a cost of zero.
@@ -52,9 +51,6 @@ pub enum PriceError {
         /// The price's bound.
         max_input_tokens: i64,
     },
-    /// The counts do not add up within `i64`.
-    #[error(transparent)]
-    Usage(#[from] UsageError),
     /// The amount leaves the range of signed 64-bit nano-units.
     #[error("amount out of range")]
     Overflow,

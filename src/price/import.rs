@@ -17,20 +17,9 @@ mod units;
 #[cfg(test)]
 mod tests;
 
-/// Which format a file has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// An object from model to entry.
-    LiteLlm,
-    /// A list of providers, each with its models.
-    GenaiPrices,
-}
-
 /// A file, read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document {
-    /// Its format.
-    pub format: Format,
     /// Its models, each provider and name once.
     pub models: Vec<ListedModel>,
     /// What it lists that is not among them.

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::super::{clause, provider};
 use super::entry::{date, limit};
-use super::{Alias, Document, Format, ListedModel, Skipped};
+use super::{Alias, Document, ListedModel, Skipped};
 
 mod period;
 mod prices;
@@ -23,7 +23,7 @@ pub fn is_list_of_providers(list: &[Value]) -> bool {
 
 /// Reads the file.
 pub fn read(providers: &[Value]) -> Document {
-    let mut document = Document { format: Format::GenaiPrices, models: Vec::new(), skipped: Vec::new() };
+    let mut document = Document { models: Vec::new(), skipped: Vec::new() };
     let mut known = BTreeSet::new();
     for (index, provider) in providers.iter().enumerate() {
         let id = provider.get("id").and_then(Value::as_str).filter(|id| !id.is_empty());

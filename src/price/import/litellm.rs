@@ -8,7 +8,7 @@ use std::collections::btree_map::Entry;
 
 use serde_json::{Map, Value, json};
 
-use super::{Alias, Document, Format, ListedModel, ListedPrice, Skipped};
+use super::{Alias, Document, ListedModel, ListedPrice, Skipped};
 
 pub(super) mod key;
 mod layers;
@@ -43,7 +43,7 @@ pub fn read(entries: &Map<String, Value>) -> Document {
         }
     }
     let models = found.into_values().map(|found| found.model).collect();
-    Document { format: Format::LiteLlm, models, skipped }
+    Document { models, skipped }
 }
 
 /// A model with the key that it is from.
