@@ -72,10 +72,10 @@ statement! {
      USING pg_catalog.jsonb_to_recordset($1) AS listed (provider text, model text)
      WHERE model_alias.origin OPERATOR(pg_catalog.=) $3
          AND model_alias.provider OPERATOR(pg_catalog.=) listed.provider AND model_alias.model OPERATOR(pg_catalog.=) listed.model
-         AND NOT EXISTS (
-             SELECT FROM pg_catalog.jsonb_to_recordset($2) AS row (provider text, model text, pattern jsonb)
-             WHERE row.provider OPERATOR(pg_catalog.=) model_alias.provider AND row.model OPERATOR(pg_catalog.=) model_alias.model
-                 AND row.pattern OPERATOR(pg_catalog.=) model_alias.pattern)"
+         -- Hashed, where NOT EXISTS over a function would be a nested loop.
+         AND NOT ((model_alias.provider, model_alias.model, model_alias.pattern) OPERATOR(pg_catalog.=) ANY (
+             SELECT row.provider, row.model, row.pattern
+             FROM pg_catalog.jsonb_to_recordset($2) AS row (provider text, model text, pattern jsonb)))"
 }
 
 statement! {
