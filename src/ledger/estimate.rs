@@ -160,12 +160,16 @@ fn bound_output(request: &Request<'_>, priced: &Priced) -> Result<i64, Refusal> 
         Some(max_output_tokens) => Ok(max_output_tokens),
         // A model without an output price, such as one for embeddings, has no output to bound.
         None if !has_output_price => Ok(0),
-        None => Err(Refusal::invalid_argument(
-            "max_output_tokens",
-            "an output without bound cannot be held",
-            "Pass the same max_output_tokens here and to the provider.",
-        )),
+        None => Err(unbounded_output()),
     }
+}
+
+fn unbounded_output() -> Refusal {
+    Refusal::invalid_argument(
+        "max_output_tokens",
+        "an output without bound cannot be held",
+        "Pass the same max_output_tokens here and to the provider.",
+    )
 }
 
 /// The estimate for a model that has no price, in a tree that has its use recorded all the same. Budgets in cost count it at
@@ -181,12 +185,7 @@ fn without_price(
 ) -> Result<Estimate, Failure> {
     let fallback = estimate.fallback_unit_prices.as_ref().and_then(fallback::read);
     if request.max_output_tokens.is_none() {
-        return Err(Refusal::invalid_argument(
-            "max_output_tokens",
-            "an output without bound cannot be held",
-            "Pass the same max_output_tokens here and to the provider.",
-        )
-        .into());
+        return Err(unbounded_output().into());
     }
     match (fallback, money_claim) {
         (Some(fallback), _) => {

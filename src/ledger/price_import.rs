@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
+use pgrx::JsonB;
 use pgrx::datum::TimestampWithTimeZone;
 use pgrx::spi::SpiClient;
-use pgrx::{AnyNumeric, JsonB};
 use serde_json::{Map, Value, json};
 
 use crate::clock;
@@ -12,14 +12,14 @@ use crate::instant::Instant;
 use crate::ledger::Failure;
 use crate::price::import::{Document, ListedModel, read};
 use crate::price::revision::{Addition, ChangeRow, Existing, Revision, Series, revise};
-use crate::price::{Price, UnitPrice, provider};
+use crate::price::{Price, provider};
 use crate::refusal::Refusal;
 use crate::statement::{instant, optional, required, statement, timestamp, timestamps};
 
 statement! {
     read read_book(TEXTOID, TEXTOID) =
     "SELECT price.price_id, price.provider, price.model, price.region, price.service_tier, price.above_input_tokens,
-         price.effective_at, price.ends_at, price.unit_prices, price.minimum_charge
+         price.effective_at, price.ends_at, price.unit_prices
      FROM tokbudget.price
      WHERE price.origin OPERATOR(pg_catalog.=) $1 AND price.currency OPERATOR(pg_catalog.=) $2 AND price.superseded_at IS NULL"
 }
@@ -40,11 +40,11 @@ statement! {
     /// A version that was superseded and turns out to be right after all is that same version again.
     write add_prices(JSONBOID, TEXTOID, TEXTOID, TEXTOID, DATEOID) =
     "INSERT INTO tokbudget.price (model, provider, currency, region, service_tier, above_input_tokens, effective_at, ends_at,
-         unit_prices, minimum_charge, origin, source, source_date)
+         unit_prices, origin, source, source_date)
      SELECT row.model, row.provider, $2, row.region, row.service_tier, row.above_input_tokens, row.effective_at, row.ends_at,
-         row.unit_prices, row.minimum_charge, $3, $4, $5
+         row.unit_prices, $3, $4, $5
      FROM pg_catalog.jsonb_to_recordset($1) AS row (model text, provider text, region text, service_tier text,
-         above_input_tokens bigint, effective_at timestamptz, ends_at timestamptz, unit_prices jsonb, minimum_charge numeric)
+         above_input_tokens bigint, effective_at timestamptz, ends_at timestamptz, unit_prices jsonb)
      ON CONFLICT (price_id) DO UPDATE SET superseded_at = NULL, ends_at = excluded.ends_at, source = excluded.source,
          source_date = excluded.source_date"
 }
@@ -151,12 +151,8 @@ fn read_existing(client: &mut SpiClient<'_>, import: &Import<'_>) -> Result<Book
     for row in read_book(client, &[import.origin.into(), import.currency.into()])? {
         let ends_at: Option<TimestampWithTimeZone> = optional(&row, 8)?;
         let unit_prices: JsonB = required(&row, 9)?;
-        let minimum: Option<AnyNumeric> = optional(&row, 10)?;
-        let unreadable = |_| Failure::Internal("a price of the book is unreadable");
-        let minimum_charge =
-            minimum.map(|charge| UnitPrice::from_decimal(&charge.to_string(), 1)).transpose().map_err(unreadable)?;
-        let mut price = Price::from_unit_prices(&unit_prices.0).map_err(unreadable)?;
-        price.minimum_charge = minimum_charge;
+        let price = Price::from_unit_prices(&unit_prices.0)
+            .map_err(|_| Failure::Internal("a price of the book is unreadable"))?;
         let existing = Existing {
             price_id: required(&row, 1)?,
             series: Series {
@@ -184,7 +180,6 @@ fn addition_row(listed: &ListedModel, addition: &Addition) -> Value {
         "effective_at": from.to_string(),
         "ends_at": until.is_finite().then(|| until.to_string()),
         "unit_prices": price.to_unit_prices(),
-        "minimum_charge": price.minimum_charge.map(|charge| charge.format(1)),
     })
 }
 

@@ -92,8 +92,7 @@ impl Reservation {
 
     /// The accounts from the root down to the one that spends, without those of `also`.
     pub fn own_account_ids(&self) -> &[i64] {
-        let own = self.account_ids.iter().position(|account_id| *account_id == self.account_id);
-        own.and_then(|own| self.account_ids.get(..=own)).unwrap_or_default()
+        own_account_ids(&self.account_ids, self.account_id)
     }
 
     /// The refusal to settle what is settled.
@@ -125,4 +124,10 @@ impl Reservation {
             })
             .collect()
     }
+}
+
+/// Of the accounts of a call those from the root down to the one that spends, which come first, without those of `also`.
+pub fn own_account_ids(account_ids: &[i64], account_id: i64) -> &[i64] {
+    let own = account_ids.iter().position(|known| *known == account_id);
+    own.and_then(|own| account_ids.get(..=own)).unwrap_or_default()
 }

@@ -117,15 +117,16 @@ pub fn read_usage(
     };
     let model = reservation.model.as_deref();
     // What the usage does not tell of meters counts as it was held. Counters that the provider bills it does tell.
-    let main = match model.map(|model| price(client, model, &reading.usage.counts, &reading.usage, &call)) {
-        None | Some(Err(Failure::Refused(_))) => None,
-        Some(priced) => Some(priced?),
-    };
     for (name, units) in &reservation.held {
-        let counter = Bucket::from_name(name).filter(|bucket| bucket.is_counter());
-        let is_billed = main.as_ref().is_some_and(|main| main.version.price.meter(name).is_some());
-        let is_told = counter.is_some_and(|counter| is_billed || reading.usage[counter] > 0);
-        if !is_told && !meter::is_derived(name) && !reading.meters.contains_key(name) {
+        if meter::is_derived(name) || reading.meters.contains_key(name) {
+            continue;
+        }
+        let is_told = match Bucket::from_name(name).filter(|bucket| bucket.is_counter()) {
+            None => false,
+            Some(counter) if reading.usage[counter] > 0 => true,
+            Some(_) => is_billed(client, model, name, &reading.usage, &call)?,
+        };
+        if !is_told {
             reading.meters.insert(name.clone(), *units);
         }
     }
@@ -175,4 +176,18 @@ pub fn read_usage(
     let service_tier = reading.usage.service_tier.clone().or(service_tier);
     let region = reading.usage.region.clone().or(region);
     Ok(Used { reading, amounts, charge, service_tier, region, flags })
+}
+
+/// Whether the model has a price of its own for a counter, so that the provider's usage object tells of it.
+fn is_billed(
+    client: &mut SpiClient<'_>,
+    model: Option<&str>,
+    counter: &str,
+    usage: &Usage,
+    call: &Call<'_>,
+) -> Result<bool, Failure> {
+    match model.map(|model| price(client, model, &usage.counts, usage, call)) {
+        None | Some(Err(Failure::Refused(_))) => Ok(false),
+        Some(priced) => Ok(priced?.version.price.meter(counter).is_some()),
+    }
 }

@@ -10,6 +10,7 @@ use crate::instant::Instant;
 use crate::ledger::Failure;
 use crate::ledger::charge::{Call, Charge, charge, is_unpriced};
 use crate::ledger::entry::counts_from_json;
+use crate::ledger::reservation::own_account_ids;
 use crate::price::nanos_from_decimal;
 use crate::statement::{instant, instants, optional, required, statement, timestamp};
 use crate::usage::{Bucket, Part, Usage};
@@ -188,10 +189,9 @@ impl Booked {
         if self.model.is_none() && tokens > 0 {
             return Ok(None);
         }
-        let own = self.account_ids.iter().position(|account_id| *account_id == self.account_id);
         let call = Call {
             tenant_id,
-            chain: own.and_then(|own| self.account_ids.get(..=own)).unwrap_or_default(),
+            chain: own_account_ids(&self.account_ids, self.account_id),
             currency: &self.currency,
             at: self.reserved_at,
             region: None,
