@@ -32,6 +32,8 @@ LEFT JOIN tokbudget.account
     ON account.tenant_id OPERATOR(pg_catalog.=) entry.tenant_id
     AND account.account_id OPERATOR(pg_catalog.=) entry.account_id
 LEFT JOIN tokbudget.tenant ON tenant.tenant_id OPERATOR(pg_catalog.=) entry.tenant_id
+-- Those two spend nothing and only move or return what was counted.
+WHERE NOT entry.kind OPERATOR(pg_catalog.=) ANY (ARRAY['expire', 'transfer'])
 GROUP BY 1, 2, 3, 4, 5, 6, 7, entry.currency;
 COMMENT ON VIEW tokbudget.chargeback IS 'spend by month (UTC), account, cost center, provider, model and operation';
 COMMENT ON COLUMN tokbudget.chargeback.period IS 'first day of the calendar month, UTC, in which the entry was recorded';

@@ -49,10 +49,12 @@ CREATE TABLE tokbudget.entry (
     outcome text,
     trace_id text,
     labels jsonb NOT NULL DEFAULT '{}',
+    retry_count bigint,
+    reason text,
     actor text NOT NULL,
     CONSTRAINT entry_pkey PRIMARY KEY (tenant_id, recorded_at, entry_id),
     CONSTRAINT entry_kind_check CHECK (
-        kind OPERATOR(pg_catalog.=) ANY (ARRAY['commit', 'charge', 'adjust', 'refund', 'expire', 'correction'])
+        kind OPERATOR(pg_catalog.=) ANY (ARRAY['commit', 'charge', 'adjust', 'refund', 'expire', 'correction', 'transfer'])
     ),
     CONSTRAINT entry_slots_check CHECK (
         pg_catalog.cardinality(budget_ids) OPERATOR(pg_catalog.=) pg_catalog.cardinality(window_starts)
@@ -77,8 +79,8 @@ COMMENT ON COLUMN tokbudget.entry.reservation_id IS 'reservation that it settles
 COMMENT ON COLUMN tokbudget.entry.corrects_entry_id IS 'entry that it corrects';
 COMMENT ON COLUMN tokbudget.entry.account_id IS 'account that spent';
 COMMENT ON COLUMN tokbudget.entry.account_ids IS 'every account that the call drew on, those above included';
-COMMENT ON COLUMN tokbudget.entry.budget_ids IS 'every budget that it counts against';
-COMMENT ON COLUMN tokbudget.entry.window_starts IS 'window of each of budget_ids';
+COMMENT ON COLUMN tokbudget.entry.budget_ids IS 'every budget that it counts against, and every grant that bears a part of it';
+COMMENT ON COLUMN tokbudget.entry.window_starts IS 'window of each of budget_ids; -infinity for a grant';
 COMMENT ON COLUMN tokbudget.entry.cost_center IS 'where the spend is charged, as it was when the reservation was made';
 COMMENT ON COLUMN tokbudget.entry.provider IS 'who sold the tokens';
 COMMENT ON COLUMN tokbudget.entry.request_model IS 'model that was asked for and priced';
@@ -96,7 +98,7 @@ COMMENT ON COLUMN tokbudget.entry.rate_id IS 'internal rate that internal_cost w
 COMMENT ON COLUMN tokbudget.entry.service_tier IS 'tier served; NULL for the standard one';
 COMMENT ON COLUMN tokbudget.entry.region IS 'place where it was processed, where that may change the price';
 COMMENT ON COLUMN tokbudget.entry.usage_source IS 'where the counts come from: provider, partial (a call cut short), estimated';
-COMMENT ON COLUMN tokbudget.entry.usage_details IS 'what else is known of the usage: the provider''s own totals (stated), other models'' parts, surcharges, fields that were not understood (unknown_fields)';
+COMMENT ON COLUMN tokbudget.entry.usage_details IS 'what else is known of the usage: what was held (held, of an expire), the provider''s own totals (stated), other models'' parts, surcharges, fields that were not understood (unknown_fields)';
 COMMENT ON COLUMN tokbudget.entry.workflow IS 'attribute workflow';
 COMMENT ON COLUMN tokbudget.entry.step IS 'attribute step';
 COMMENT ON COLUMN tokbudget.entry.session IS 'attribute session';
@@ -108,7 +110,9 @@ COMMENT ON COLUMN tokbudget.entry.trace_id IS 'attribute trace_id';
 COMMENT ON COLUMN tokbudget.entry.labels IS 'every other attribute';
 COMMENT ON COLUMN tokbudget.entry.recorded_at IS 'when the entry was written, by the database clock';
 COMMENT ON COLUMN tokbudget.entry.reserved_at IS 'when its reservation was made; decides the windows in which it counts';
-COMMENT ON COLUMN tokbudget.entry.kind IS 'commit, charge, adjust, refund, expire or correction';
+COMMENT ON COLUMN tokbudget.entry.kind IS 'commit; charge; adjust, refund and correction of another entry; expire of a hold that nobody settled; transfer into the window of a budget whose schedule changed';
+COMMENT ON COLUMN tokbudget.entry.retry_count IS 'attribute retry_count: how often the same call had been tried before';
+COMMENT ON COLUMN tokbudget.entry.reason IS 'why it was adjusted, refunded or transferred';
 COMMENT ON COLUMN tokbudget.entry.spent_units IS 'what the entry adds to spent of each of budget_ids in each of window_starts: nano-units for cost, counts otherwise';
 COMMENT ON COLUMN tokbudget.entry.input_tokens IS 'all input tokens, those read from or written to a cache included';
 COMMENT ON COLUMN tokbudget.entry.output_tokens IS 'all output tokens, reasoning included';
@@ -116,7 +120,7 @@ COMMENT ON COLUMN tokbudget.entry.buckets IS 'disjoint token counts by kind, the
 COMMENT ON COLUMN tokbudget.entry.meters IS 'metered resources besides tokens and requests';
 COMMENT ON COLUMN tokbudget.entry.cost IS 'cost in currency units, rounded half-even once to 1e-9; of a correction the difference; NULL when there was no price';
 COMMENT ON COLUMN tokbudget.entry.overrun IS 'more was used than was held';
-COMMENT ON COLUMN tokbudget.entry.late IS 'committed after its reservation had expired';
+COMMENT ON COLUMN tokbudget.entry.late IS 'committed after its reservation had expired, and after the tenant''s period of grace';
 COMMENT ON COLUMN tokbudget.entry.flags IS 'what was odd about the usage, for example clamped_input';
 COMMENT ON COLUMN tokbudget.entry.actor IS 'database role of the session that wrote the entry';
 

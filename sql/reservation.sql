@@ -25,6 +25,7 @@ CREATE TABLE tokbudget.reservation (
     settlement jsonb,
     reason text,
     attributes jsonb NOT NULL DEFAULT '{}',
+    flags text[] NOT NULL DEFAULT '{}',
     actor text NOT NULL,
     CONSTRAINT reservation_pkey PRIMARY KEY (tenant_id, reservation_id),
     CONSTRAINT reservation_state_check CHECK (state OPERATOR(pg_catalog.=) ANY (ARRAY['held', 'committed', 'released', 'expired'])),
@@ -40,8 +41,9 @@ COMMENT ON COLUMN tokbudget.reservation.tenant_id IS 'tenant that wants to spend
 COMMENT ON COLUMN tokbudget.reservation.reservation_id IS 'id, a UUIDv8 of time, tenant and random bits';
 COMMENT ON COLUMN tokbudget.reservation.account_id IS 'account that wants to spend';
 COMMENT ON COLUMN tokbudget.reservation.account_ids IS 'every account that the call draws on, those above included';
-COMMENT ON COLUMN tokbudget.reservation.budget_ids IS 'every budget that it counts against';
-COMMENT ON COLUMN tokbudget.reservation.window_starts IS 'window of each of budget_ids';
+COMMENT ON COLUMN tokbudget.reservation.budget_ids IS 'every budget that it counts against, and every grant that bears a part of it';
+COMMENT ON COLUMN tokbudget.reservation.window_starts IS 'window of each of budget_ids; -infinity for a grant';
+COMMENT ON COLUMN tokbudget.reservation.flags IS 'what is special about it: burst';
 COMMENT ON COLUMN tokbudget.reservation.model IS 'model that is asked for';
 COMMENT ON COLUMN tokbudget.reservation.input_tokens IS 'input tokens, counted or given';
 COMMENT ON COLUMN tokbudget.reservation.max_output_tokens IS 'most output tokens that the call may bring';
@@ -62,13 +64,15 @@ COMMENT ON COLUMN tokbudget.reservation.settlement IS 'the answer that its commi
 
 CREATE TABLE tokbudget.idempotency (
     tenant_id integer NOT NULL,
+    operation text NOT NULL,
     idempotency_key text NOT NULL,
     payload_hash bytea NOT NULL,
     answer jsonb,
     created_at timestamp with time zone NOT NULL,
-    CONSTRAINT idempotency_pkey PRIMARY KEY (tenant_id, idempotency_key)
+    CONSTRAINT idempotency_pkey PRIMARY KEY (tenant_id, operation, idempotency_key)
 );
-COMMENT ON TABLE tokbudget.idempotency IS 'idempotency keys of reservations: the payload they came with and the answer they got';
+COMMENT ON TABLE tokbudget.idempotency IS 'idempotency keys: the payload they came with and the answer they got';
+COMMENT ON COLUMN tokbudget.idempotency.operation IS 'what it was for, in which the key is unique: reserve, commit, release, charge, adjust, refund';
 
 COMMENT ON COLUMN tokbudget.idempotency.tenant_id IS 'tenant in which the key is unique';
 COMMENT ON COLUMN tokbudget.idempotency.idempotency_key IS 'key that the caller chose';
@@ -84,7 +88,8 @@ CREATE TYPE tokbudget.reservation_result AS (
     held jsonb,
     remaining jsonb,
     expires_at timestamp with time zone,
-    count_basis text
+    count_basis text,
+    flags text[]
 );
 COMMENT ON TYPE tokbudget.reservation_result IS
     'what tb_reserve holds: count_basis says how input_tokens came about (given, exact, or estimated with an encoding that stands in for one that is not public); held and remaining map meters to amounts, cost in currency units; remaining is at the tightest budget, and at least so much: it may still leave out what holds that have expired and not been swept give back, which tb_remaining counts';
@@ -101,7 +106,8 @@ CREATE TYPE tokbudget.decision AS (
     expires_at timestamp with time zone,
     input_tokens bigint,
     max_output_tokens bigint,
-    count_basis text
+    count_basis text,
+    flags text[]
 );
 COMMENT ON TYPE tokbudget.decision IS
     'what tb_try_reserve decided: when not allowed, the SQLSTATE that tb_reserve would raise, its message, detail and hint';
@@ -177,28 +183,55 @@ BEGIN
             DETAIL = decision.detail::text, HINT = decision.hint;
     END IF;
     RETURN ROW(decision.reservation, 'held', decision.input_tokens, decision.max_output_tokens, decision.held,
-        decision.remaining, decision.expires_at, decision.count_basis)::tokbudget.reservation_result;
+        decision.remaining, decision.expires_at, decision.count_basis, decision.flags)::tokbudget.reservation_result;
 END;
 $$;
 COMMENT ON FUNCTION @extschema@.tb_reserve(text, text, bigint, text, jsonb, bigint, jsonb, text[], text, interval, jsonb) IS
     'holds what a model call may use, against every budget of the account, of the accounts in also and of all above them, in one atomic step. Input is counted from prompt or messages in the same statement, or given as input_tokens; ttl is how long the hold lives. Raises TB001 when a budget lacks room, TB002 unknown account, TB006 idempotency key reused, TB007 unknown model or no price, TB008 invalid argument, TB009 frozen or closed';
 
-CREATE FUNCTION tokbudget._commit(reservation uuid, usage text, attributes text, provider text, usage_source text) RETURNS tokbudget.commit_result
+CREATE FUNCTION tokbudget._extend(reservation uuid, add_output_tokens bigint, ttl interval) RETURNS tokbudget.decision
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', '_extend_wrapper';
+COMMENT ON FUNCTION tokbudget._extend(uuid, bigint, interval) IS 'internal: the decision behind tb_extend';
+
+CREATE FUNCTION @extschema@.tb_extend(reservation uuid, add_output_tokens bigint DEFAULT 0, ttl interval DEFAULT NULL) RETURNS tokbudget.reservation_result
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    decision tokbudget.decision := tokbudget._extend(reservation, add_output_tokens, ttl);
+BEGIN
+    IF NOT decision.allowed THEN
+        RAISE EXCEPTION USING ERRCODE = decision.code, MESSAGE = decision.reason,
+            DETAIL = decision.detail::text, HINT = decision.hint;
+    END IF;
+    RETURN ROW(decision.reservation, 'held', decision.input_tokens, decision.max_output_tokens, decision.held,
+        decision.remaining, decision.expires_at, decision.count_basis, decision.flags)::tokbudget.reservation_result;
+END;
+$$;
+COMMENT ON FUNCTION @extschema@.tb_extend(uuid, bigint, interval) IS
+    'holds add_output_tokens more for a call that is under way, at the price and in the windows of its reservation, and lets it live for ttl from now (NULL leaves its expiry). Raises TB001 when a budget lacks room (the hold stays as it was), TB003 unknown reservation, TB004 expired, TB005 settled, TB008 invalid argument, TB009 frozen or closed when more is asked for';
+
+CREATE FUNCTION tokbudget._commit(
+    reservation uuid, usage text, attributes text, provider text, usage_source text, without_usage text, idempotency_key text
+) RETURNS tokbudget.commit_result
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', '_commit_wrapper';
-COMMENT ON FUNCTION tokbudget._commit(uuid, text, text, text, text) IS 'internal: tb_commit, NULL when refused';
+COMMENT ON FUNCTION tokbudget._commit(uuid, text, text, text, text, text, text) IS 'internal: tb_commit, NULL when refused';
 
 CREATE FUNCTION @extschema@.tb_commit(
     reservation uuid,
     usage jsonb,
     attributes jsonb DEFAULT '{}',
     provider text DEFAULT NULL,
-    usage_source text DEFAULT 'provider'
+    usage_source text DEFAULT 'provider',
+    without_usage text DEFAULT 'held',
+    idempotency_key text DEFAULT NULL
 ) RETURNS tokbudget.commit_result
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    result tokbudget.commit_result := tokbudget._commit(reservation, usage::text, attributes::text, provider, usage_source);
+    result tokbudget.commit_result := tokbudget._commit(reservation, usage::text, attributes::text, provider, usage_source,
+        without_usage, idempotency_key);
 BEGIN
     IF result.entry IS NULL THEN
         PERFORM tokbudget._raise_refusal();
@@ -206,19 +239,19 @@ BEGIN
     RETURN result;
 END;
 $$;
-COMMENT ON FUNCTION @extschema@.tb_commit(uuid, jsonb, jsonb, text, text) IS
-    'settles a reservation with the provider''s own usage object (or the whole response, or the events of its stream): books what was used, returns the rest. The object is recognised by its shape, or read as that of the named provider; usage_source says whether the counts are the provider''s, partial (a call cut short) or estimated. attributes may name the service_tier and region that the object does not. More than was held is booked in full and flagged overrun; after expiry it is booked and flagged late. The same commit again gives the same answer. Raises TB003 unknown reservation, TB005 already settled otherwise, TB007 no price, TB008 unusable usage object';
+COMMENT ON FUNCTION @extschema@.tb_commit(uuid, jsonb, jsonb, text, text, text, text) IS
+    'settles a reservation with the provider''s own usage object (or the whole response, or the events of its stream): books what was used, returns the rest. The object is recognised by its shape, or read as that of the named provider; usage_source says whether the counts are the provider''s, partial (a call cut short) or estimated. Where the provider told nothing (usage NULL), without_usage decides: held charges all that was held, input only the input tokens, both as estimated. attributes may name the service_tier and region that the object does not. More than was held is booked in full and flagged overrun. After expiry it is booked too: with flag grace within the tenant''s commit_grace, flagged late after that. The same commit again gives the same answer. Raises TB003 unknown reservation, TB005 already settled otherwise, TB006 idempotency key reused, TB007 no price, TB008 unusable usage object';
 
-CREATE FUNCTION tokbudget._release(reservation uuid, reason text) RETURNS boolean
+CREATE FUNCTION tokbudget._release(reservation uuid, reason text, idempotency_key text) RETURNS boolean
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', '_release_wrapper';
-COMMENT ON FUNCTION tokbudget._release(uuid, text) IS 'internal: tb_release, NULL when refused';
+COMMENT ON FUNCTION tokbudget._release(uuid, text, text) IS 'internal: tb_release, NULL when refused';
 
-CREATE FUNCTION @extschema@.tb_release(reservation uuid, reason text DEFAULT NULL) RETURNS boolean
+CREATE FUNCTION @extschema@.tb_release(reservation uuid, reason text DEFAULT NULL, idempotency_key text DEFAULT NULL) RETURNS boolean
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    released boolean := tokbudget._release(reservation, reason);
+    released boolean := tokbudget._release(reservation, reason, idempotency_key);
 BEGIN
     IF released IS NULL THEN
         PERFORM tokbudget._raise_refusal();
@@ -226,8 +259,8 @@ BEGIN
     RETURN released;
 END;
 $$;
-COMMENT ON FUNCTION @extschema@.tb_release(uuid, text) IS
-    'gives a reservation back unused: true when it was held, false when it had been released or had expired already. Raises TB003 unknown reservation, TB005 already committed';
+COMMENT ON FUNCTION @extschema@.tb_release(uuid, text, text) IS
+    'gives a reservation back unused: true when it was held, false when it had been released or had expired already. Raises TB003 unknown reservation, TB005 already committed, TB006 idempotency key reused';
 
 CREATE FUNCTION tokbudget._expire(batch_size integer) RETURNS integer
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', '_expire_wrapper';

@@ -46,9 +46,60 @@ pub fn chain(path: &str) -> Result<Vec<&str>, PathError> {
     if chain.len() > DEPTH_MAX { Err(PathError::TooDeep) } else { Ok(chain) }
 }
 
+/// The paths above `path`, from the root down to its parent.
+pub fn above(path: &str) -> impl Iterator<Item = &str> {
+    path.match_indices('/').map(|(at, _)| &path[..at])
+}
+
+/// Whether the names of `relative`, a path without its beginning, are those of `pattern`: as many, and each the same but
+/// for `*`, which stands for any letters within a name.
+pub fn matches(pattern: &str, relative: &str) -> bool {
+    let (mut patterns, mut names) = (pattern.split('/'), relative.split('/'));
+    loop {
+        match (patterns.next(), names.next()) {
+            (None, None) => return true,
+            (Some(pattern), Some(name)) if name_matches(pattern, name) => {}
+            _ => return false,
+        }
+    }
+}
+
+/// The pieces between stars occur one after the other, the first at the start and the last at the end.
+fn name_matches(pattern: &str, name: &str) -> bool {
+    let Some((first, rest)) = pattern.split_once('*') else {
+        return pattern == name;
+    };
+    let Some(mut name) = name.strip_prefix(first) else {
+        return false;
+    };
+    let mut pieces: Vec<&str> = rest.split('*').collect();
+    let last = pieces.pop().unwrap_or_default();
+    for piece in pieces {
+        match name.find(piece) {
+            Some(at) => name = &name[at + piece.len()..],
+            None => return false,
+        }
+    }
+    name.ends_with(last)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pattern_matches_name_by_name() {
+        for (pattern, path) in
+            [("*", "a"), ("*/*", "a/b"), ("user-*", "user-7"), ("*-*", "a-b"), ("a*b*c", "axxbyyc"), ("x", "x")]
+        {
+            assert!(matches(pattern, path), "{pattern} {path}");
+        }
+        for (pattern, path) in
+            [("*", "a/b"), ("*/*", "a"), ("user-*", "bot-7"), ("a*b*c", "acb"), ("ab*ba", "aba"), ("x", "X")]
+        {
+            assert!(!matches(pattern, path), "{pattern} {path}");
+        }
+    }
 
     #[test]
     fn chain_goes_from_the_root_down() {

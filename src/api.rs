@@ -1,8 +1,12 @@
 //! The functions that SQL sees, thin: arguments in, result out. Their SQL declarations are in `sql/`.
 
 mod account;
+mod adjust;
+mod argument;
+mod batch;
 mod outcome;
 mod price;
 mod raise;
+mod remaining;
 mod spend;
 mod token;

@@ -2,4 +2,8 @@
 
 pub mod decision;
 pub mod meter;
+pub mod refusal;
+pub mod rollover;
+pub mod settlement;
+pub mod watch;
 pub mod window;

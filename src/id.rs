@@ -15,6 +15,8 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::instant::Instant;
+
 const TIME_BITS: u32 = 52;
 const TENANT_MASK: u128 = 0x7fff_ffff;
 
@@ -32,7 +34,7 @@ fn compose(tenant_id: i32, now_us: u64, random: u64) -> u128 {
         | (random & 0x7fff_ffff)
 }
 
-/// The tenant that an id made by [`new_uuid`] belongs to; `None` for a UUID of any other making.
+/// The tenant that an id made by [`Uuids`] belongs to; `None` for a UUID of any other making.
 pub fn tenant_of(uuid: [u8; 16]) -> Option<i32> {
     let value = u128::from_be_bytes(uuid);
     let is_ours = (value >> 76) & 0xf == 8 && (value >> 62) & 0b11 == 0b10;
@@ -40,9 +42,31 @@ pub fn tenant_of(uuid: [u8; 16]) -> Option<i32> {
     (is_ours && tenant_id > 0).then_some(tenant_id)
 }
 
-/// A new id for a reservation or entry of `tenant_id`. The system's random source failing is the only error.
-pub fn new_uuid(tenant_id: i32) -> Result<[u8; 16], getrandom::Error> {
-    Ok(compose(tenant_id, unix_us(), getrandom::u64()?).to_be_bytes())
+/// New ids for reservations or entries of `tenant_id` that are recorded at `now`, all different. An entry's id so tells
+/// when it was recorded, which finds it in its partition.
+pub struct Uuids {
+    tenant_id: i32,
+    now_us: u64,
+    random: u64,
+}
+
+impl Uuids {
+    /// The system's random source failing is the only error. An instant before 1970 counts as 1970.
+    pub fn new(tenant_id: i32, now: Instant) -> Result<Self, getrandom::Error> {
+        Ok(Uuids { tenant_id, now_us: u64::try_from(now.0).unwrap_or(0), random: getrandom::u64()? })
+    }
+
+    pub fn next(&mut self) -> [u8; 16] {
+        self.random = self.random.wrapping_add(1);
+        compose(self.tenant_id, self.now_us, self.random).to_be_bytes()
+    }
+}
+
+/// When an id made by [`Uuids`] was made.
+pub fn instant_of(uuid: [u8; 16]) -> Instant {
+    let value = u128::from_be_bytes(uuid);
+    let us = (value >> 80) << 4 | (value >> 72) & 0xf;
+    Instant(i64::try_from(us).unwrap_or(i64::MAX))
 }
 
 /// A new id for an account or budget: 52 bits of microseconds above 11 random bits, so time-ordered and positive.
@@ -69,7 +93,12 @@ mod tests {
             let uuid = compose(tenant_id, u64::MAX, u64::MAX).to_be_bytes();
             assert_eq!(tenant_of(uuid), Some(tenant_id));
             assert_eq!(tenant_of(compose(tenant_id, 0, 0).to_be_bytes()), Some(tenant_id));
-            assert_eq!(tenant_of(new_uuid(tenant_id).unwrap()), Some(tenant_id));
+            let now = Instant(1_800_000_000_123_456 + i64::from(tenant_id));
+            let mut uuids = Uuids::new(tenant_id, now).unwrap();
+            let (first, second) = (uuids.next(), uuids.next());
+            assert_ne!(first, second);
+            assert_eq!((tenant_of(first), tenant_of(second)), (Some(tenant_id), Some(tenant_id)));
+            assert_eq!((instant_of(first), instant_of(second)), (now, now));
         }
     }
 

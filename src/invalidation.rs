@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use pgrx::pg_sys;
 
-const TABLES: [&CStr; 4] = [c"model", c"model_alias", c"price", c"rate"];
+const TABLES: [&CStr; 6] = [c"model", c"model_alias", c"price", c"rate", c"quota", c"first_use"];
 
 static WATCHED: [AtomicU32; TABLES.len()] = [const { AtomicU32::new(0) }; TABLES.len()];
 static GENERATION: AtomicU64 = AtomicU64::new(1);

@@ -1,24 +1,37 @@
 //! Reserve, commit, release: what a call does to the tables. Locks are taken in one order everywhere: price book (whoever
 //! changes it), tenant (a re-rating), idempotency key, reservation, balances by budget and window.
 
+pub mod adjust;
+mod alert;
 mod attribution;
+pub mod batch;
+mod budgets;
 pub mod chain;
 pub mod charge;
+mod claims;
 pub mod commit;
+mod correction;
 pub mod cost_lines;
 pub mod entry;
-mod estimate;
+pub mod estimate;
 pub mod expire;
+pub mod extend;
 mod fallback;
 mod idempotency;
 pub mod price_book;
 pub mod price_import;
+pub mod pricing;
+mod quota;
 mod rate_book;
 pub mod release;
 pub mod remaining;
 pub mod rerate;
 mod reservation;
 pub mod reserve;
+mod settle;
+mod slots;
+mod spender;
+mod tenant;
 pub mod used;
 
 use pgrx::spi::SpiError;

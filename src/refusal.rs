@@ -8,6 +8,7 @@ pub enum Code {
     BudgetExceeded,
     NotFound,
     NoSuchReservation,
+    ReservationExpired,
     AlreadySettled,
     IdempotencyKeyReused,
     UnknownModelOrPrice,
@@ -22,6 +23,7 @@ impl Code {
             Code::BudgetExceeded => "TB001",
             Code::NotFound => "TB002",
             Code::NoSuchReservation => "TB003",
+            Code::ReservationExpired => "TB004",
             Code::AlreadySettled => "TB005",
             Code::IdempotencyKeyReused => "TB006",
             Code::UnknownModelOrPrice => "TB007",
@@ -52,6 +54,16 @@ impl Refusal {
             format!("invalid {argument}"),
             json!({"argument": argument, "why": why.to_string()}),
             hint,
+        )
+    }
+
+    /// An account that may not spend.
+    pub fn inactive_account(path: &str, status: &str, why: Option<&str>) -> Self {
+        Refusal::new(
+            Code::FrozenOrClosed,
+            format!("account \"{path}\" is {status}"),
+            json!({"account": path, "status": status, "why": why}),
+            "Ask whoever froze it; tb_thaw() ends a freeze.",
         )
     }
 

@@ -4,8 +4,8 @@ use chrono_tz::Tz;
 use pgrx::prelude::*;
 
 use crate::api::outcome::{in_spi, or_put_aside};
-use crate::id;
 use crate::ledger::chain::parse_path;
+use crate::{clock, id};
 
 #[pg_extern(sql = false)]
 fn _new_id() -> Option<i64> {
@@ -21,4 +21,9 @@ fn _account_chain(path: Option<&str>) -> Option<Vec<String>> {
 #[pg_extern(sql = false)]
 fn _check_time_zone(time_zone: &str) -> bool {
     time_zone.parse::<Tz>().is_ok()
+}
+
+#[pg_extern(sql = false)]
+fn _new_entry_id(tenant_id: i32) -> Option<pgrx::Uuid> {
+    or_put_aside(in_spi(|_| Ok(pgrx::Uuid::from_bytes(id::Uuids::new(tenant_id, clock::now())?.next()))))
 }

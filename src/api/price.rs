@@ -5,16 +5,17 @@ use pgrx::prelude::*;
 use pgrx::{AnyNumeric, IntoDatum, JsonB, composite_type, pg_sys};
 use serde_json::json;
 
+use crate::api::argument::{missing, parse_json};
 use crate::api::outcome::{Row, in_spi, or_put_aside, row};
-use crate::api::spend::{missing, numeric, parse_json};
+use crate::api::spend::numeric;
 use crate::budget::meter;
 use crate::instant::Instant;
-use crate::ledger::charge::Call;
 use crate::ledger::cost_lines::Line;
 use crate::ledger::entry::{counts_to_json, parts_to_json, stated_to_json};
+use crate::ledger::pricing::Call;
 use crate::ledger::rerate::{Rerated, Selection};
 use crate::ledger::used::{self, Reading};
-use crate::ledger::{charge, cost_lines, price_import, rerate};
+use crate::ledger::{cost_lines, price_import, pricing, rerate};
 use crate::price::revision::ChangeRow;
 use crate::price::{Price, UnitPrice, clause, format_decimal, provider};
 use crate::refusal::Refusal;
@@ -150,7 +151,7 @@ fn _price(
             return Err(Refusal::invalid_argument("input_tokens", "a count is not negative", "Pass 0 or more."));
         }
         let counts = Counts::from([(Bucket::UncachedInput, input_tokens)]);
-        in_spi(|client| charge::price(client, model, &counts, &Usage::default(), &call))
+        in_spi(|client| pricing::price(client, model, &counts, &Usage::default(), &call))
             .map(|priced| priced.version.price_id)
     }))
 }

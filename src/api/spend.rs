@@ -1,45 +1,31 @@
-//! Reserve, commit, release, remaining.
+//! Reserve, extend, commit, release, charge.
+
+use std::borrow::Cow;
 
 use pgrx::datum::Interval;
 use pgrx::prelude::*;
+use pgrx::spi::SpiClient;
 use pgrx::{AnyNumeric, IntoDatum, JsonB, Uuid, composite_type, pg_sys};
-use serde_json::{Value, json};
 
+use crate::api::argument::{interval_us, missing, object_or_empty, parse_json, paths, timestamp};
 use crate::api::outcome::{Row, in_spi, or_put_aside, row};
 use crate::api::token::interrupt;
-use crate::budget::decision::{Balance, Claim};
 use crate::budget::meter;
-use crate::ledger::commit::Report;
+use crate::clock;
+use crate::ledger::batch::Answer;
+use crate::ledger::commit::{Receipt, Report};
+use crate::ledger::estimate::Wanted;
 use crate::ledger::reserve::{Hold, Request};
-use crate::ledger::{commit, expire, release, remaining, reserve};
+use crate::ledger::{Failure, charge, commit, expire, extend, release, reserve};
+use crate::price::format_nanos;
 use crate::refusal::Refusal;
-use crate::{clock, instant::Instant, price::format_nanos};
 
-/// A required argument that is NULL.
-pub fn missing(argument: &str) -> Refusal {
-    Refusal::invalid_argument(argument, "it is null", "Pass a value.")
-}
-
-/// JSON that arrives as text. PostgreSQL nests deeper than the parser goes, and pgrx's own conversion would end in an
-/// internal error.
-pub fn parse_json(argument: &str, text: &str) -> Result<Value, Refusal> {
-    serde_json::from_str(text).map_err(|error| {
-        Refusal::invalid_argument(argument, error, "Pass JSON that is nested less than 128 levels deep.")
+/// Runs a call that has the form of a batch, and takes the one answer.
+fn one<T>(call: impl FnOnce(&mut SpiClient<'_>) -> Result<Vec<Answer<T>>, Failure>) -> Result<T, Refusal> {
+    in_spi(|client| {
+        let answer = call(client)?.pop().ok_or(Failure::Internal("a call has no answer"))?;
+        Ok(answer?)
     })
-}
-
-/// An object that may be left out.
-fn object_or_empty(argument: &str, text: Option<&str>) -> Result<Value, Refusal> {
-    text.map_or_else(|| Ok(json!({})), |text| parse_json(argument, text))
-}
-
-/// Account paths that are not null.
-fn paths(name: &str, paths: Option<Vec<Option<String>>>) -> Result<Vec<String>, Refusal> {
-    paths.ok_or_else(|| missing(name))?.into_iter().collect::<Option<_>>().ok_or_else(|| missing(name))
-}
-
-fn timestamp(instant: Instant) -> Option<pg_sys::Datum> {
-    clock::to_postgres(instant).into_datum()
 }
 
 #[allow(clippy::too_many_arguments, reason = "the arguments of tb_reserve, by name in SQL")]
@@ -57,96 +43,84 @@ fn _reserve(
     ttl: Option<Interval>,
     attributes: Option<&str>,
 ) -> composite_type!('static, "tokbudget.decision") {
-    let decided = request_from_sql(
-        account,
-        model,
-        input_tokens,
-        prompt,
-        messages,
-        max_output_tokens,
-        meters,
-        also,
-        idempotency_key,
-        ttl,
-        attributes,
-    )
-    .and_then(|request| in_spi(|client| reserve::reserve(client, request, clock::now(), &mut interrupt)));
-    match decided {
-        Ok(hold) => allowed(hold),
-        Err(refusal) => refused(refusal),
+    let request = || {
+        Ok(Request {
+            account: account.ok_or_else(|| missing("account"))?.to_string(),
+            model: model.map(str::to_string),
+            wanted: Wanted {
+                input_tokens,
+                prompt: prompt.map(Cow::Borrowed),
+                messages: messages.map(|messages| parse_json("messages", messages)).transpose()?,
+                max_output_tokens,
+            },
+            meters: object_or_empty("meters", meters)?,
+            also: paths("also", also)?,
+            idempotency_key: idempotency_key.map(str::to_string),
+            ttl_us: interval_us(&ttl.ok_or_else(|| missing("ttl"))?),
+            attributes: object_or_empty("attributes", attributes)?,
+        })
+    };
+    let held = one(|client| reserve::reserve(client, vec![request()], clock::now(), &mut interrupt));
+    decision(held)
+}
+
+/// A hold, or why there is none, as a row.
+pub fn decision(held: Answer<Hold>) -> Row {
+    match held {
+        Ok(hold) => row(
+            c"decision",
+            [
+                true.into_datum(),
+                None,
+                None,
+                None,
+                None,
+                Uuid::from_bytes(hold.reservation).into_datum(),
+                JsonB(hold.held).into_datum(),
+                JsonB(hold.remaining).into_datum(),
+                timestamp(hold.expires_at),
+                hold.input_tokens.into_datum(),
+                hold.max_output_tokens.into_datum(),
+                hold.count_basis.into_datum(),
+                hold.flags.into_datum(),
+            ],
+        ),
+        Err(refusal) => row(
+            c"decision",
+            [
+                false.into_datum(),
+                refusal.code.sqlstate().into_datum(),
+                refusal.reason.into_datum(),
+                JsonB(refusal.detail).into_datum(),
+                refusal.hint.into_datum(),
+                None,
+                None,
+                None,
+                None,
+                None,
+                None,
+                None,
+                None,
+            ],
+        ),
     }
 }
 
-#[allow(clippy::too_many_arguments, reason = "the arguments of tb_reserve, by name in SQL")]
-fn request_from_sql<'a>(
-    account: Option<&'a str>,
-    model: Option<&'a str>,
-    input_tokens: Option<i64>,
-    prompt: Option<&'a str>,
-    messages: Option<&str>,
-    max_output_tokens: Option<i64>,
-    meters: Option<&str>,
-    also: Option<Vec<Option<String>>>,
-    idempotency_key: Option<&'a str>,
+#[pg_extern(sql = false)]
+fn _extend(
+    reservation: Option<Uuid>,
+    add_output_tokens: Option<i64>,
     ttl: Option<Interval>,
-    attributes: Option<&str>,
-) -> Result<Request<'a>, Refusal> {
-    let ttl = ttl.ok_or_else(|| missing("ttl"))?;
-    Ok(Request {
-        account: account.ok_or_else(|| missing("account"))?,
-        model,
-        input_tokens,
-        prompt,
-        messages: messages.map(|messages| parse_json("messages", messages)).transpose()?,
-        max_output_tokens,
-        meters: object_or_empty("meters", meters)?,
-        also: paths("also", also)?,
-        idempotency_key,
-        ttl_us: i64::try_from(ttl.as_micros()).unwrap_or(i64::MAX),
-        attributes: object_or_empty("attributes", attributes)?,
-    })
+) -> composite_type!('static, "tokbudget.decision") {
+    let extended = reservation.ok_or_else(|| missing("reservation")).and_then(|reservation| {
+        let add_output_tokens = add_output_tokens.ok_or_else(|| missing("add_output_tokens"))?;
+        let ttl_us = ttl.as_ref().map(interval_us);
+        in_spi(|client| extend::extend(client, reservation, add_output_tokens, ttl_us, clock::now(), &mut interrupt))
+    });
+    decision(extended)
 }
 
-fn allowed(hold: Hold) -> Row {
-    row(
-        c"decision",
-        [
-            true.into_datum(),
-            None,
-            None,
-            None,
-            None,
-            Uuid::from_bytes(hold.reservation).into_datum(),
-            JsonB(hold.held).into_datum(),
-            JsonB(hold.remaining).into_datum(),
-            timestamp(hold.expires_at),
-            hold.input_tokens.into_datum(),
-            hold.max_output_tokens.into_datum(),
-            hold.count_basis.into_datum(),
-        ],
-    )
-}
-
-fn refused(refusal: Refusal) -> Row {
-    row(
-        c"decision",
-        [
-            false.into_datum(),
-            refusal.code.sqlstate().into_datum(),
-            refusal.reason.into_datum(),
-            JsonB(refusal.detail).into_datum(),
-            refusal.hint.into_datum(),
-            None,
-            None,
-            None,
-            None,
-            None,
-            None,
-            None,
-        ],
-    )
-}
-
+#[allow(clippy::too_many_arguments, reason = "the arguments of tb_commit, by name in SQL")]
 #[pg_extern(sql = false)]
 fn _commit(
     reservation: Option<Uuid>,
@@ -154,76 +128,82 @@ fn _commit(
     attributes: Option<&str>,
     provider: Option<&str>,
     usage_source: Option<&str>,
+    without_usage: Option<&str>,
+    idempotency_key: Option<&str>,
 ) -> Option<composite_type!('static, "tokbudget.commit_result")> {
-    let committed = reservation.ok_or_else(|| missing("reservation")).and_then(|reservation| {
-        let usage = parse_json("usage", usage.ok_or_else(|| missing("usage"))?)?;
-        let attributes = object_or_empty("attributes", attributes)?;
-        let usage_source = usage_source.ok_or_else(|| missing("usage_source"))?;
-        let report = Report { usage, attributes, provider, usage_source };
-        in_spi(|client| commit::commit(client, reservation, report, clock::now()))
-    });
-    or_put_aside(committed).map(|receipt| {
-        row(
-            c"commit_result",
-            [
-                Uuid::from_bytes(receipt.entry).into_datum(),
-                receipt.cost_nanos.and_then(|nanos| numeric(meter::COST, nanos)),
-                receipt.currency.into_datum(),
-                receipt.tokens.into_datum(),
-                receipt.overrun.into_datum(),
-                JsonB(receipt.released).into_datum(),
-                JsonB(receipt.remaining).into_datum(),
-                receipt.internal_nanos.and_then(|nanos| numeric(meter::COST, nanos)),
-                receipt.flags.into_datum(),
-            ],
-        )
-    })
+    let report = || {
+        Ok(Report {
+            reservation_id: reservation.ok_or_else(|| missing("reservation"))?,
+            usage: usage.map(|usage| parse_json("usage", usage)).transpose()?,
+            attributes: object_or_empty("attributes", attributes)?,
+            provider: provider.map(str::to_string),
+            usage_source: usage_source.ok_or_else(|| missing("usage_source"))?.to_string(),
+            without_usage: without_usage.ok_or_else(|| missing("without_usage"))?.to_string(),
+            idempotency_key: idempotency_key.map(str::to_string),
+        })
+    };
+    or_put_aside(one(|client| commit::commit(client, vec![report()], clock::now())))
+        .map(|receipt| row(c"commit_result", receipt_fields(receipt)))
+}
+
+/// What was booked, in the order of `tokbudget.commit_result`.
+pub fn receipt_fields(receipt: Receipt) -> [Option<pg_sys::Datum>; 9] {
+    [
+        Uuid::from_bytes(receipt.entry).into_datum(),
+        receipt.cost_nanos.and_then(|nanos| numeric(meter::COST, nanos)),
+        receipt.currency.into_datum(),
+        receipt.tokens.into_datum(),
+        receipt.overrun.into_datum(),
+        JsonB(receipt.released).into_datum(),
+        JsonB(receipt.remaining).into_datum(),
+        receipt.internal_nanos.and_then(|nanos| numeric(meter::COST, nanos)),
+        receipt.flags.into_datum(),
+    ]
 }
 
 #[pg_extern(sql = false)]
-fn _release(reservation: Option<Uuid>, reason: Option<&str>) -> Option<bool> {
-    or_put_aside(
-        reservation
-            .ok_or_else(|| missing("reservation"))
-            .and_then(|reservation| in_spi(|client| release::release(client, reservation, reason, clock::now()))),
-    )
+fn _release(reservation: Option<Uuid>, reason: Option<&str>, idempotency_key: Option<&str>) -> Option<bool> {
+    or_put_aside(reservation.ok_or_else(|| missing("reservation")).and_then(|reservation| {
+        in_spi(|client| release::release(client, reservation, reason, idempotency_key, clock::now()))
+    }))
+}
+
+#[allow(clippy::too_many_arguments, reason = "the arguments of tb_charge, by name in SQL")]
+#[pg_extern(sql = false)]
+fn _charge(
+    account: Option<&str>,
+    model: Option<&str>,
+    usage: Option<&str>,
+    meters: Option<&str>,
+    also: Option<Vec<Option<String>>>,
+    attributes: Option<&str>,
+    provider: Option<&str>,
+    usage_source: Option<&str>,
+    idempotency_key: Option<&str>,
+    enforce: Option<bool>,
+) -> Option<composite_type!('static, "tokbudget.commit_result")> {
+    let request = || {
+        Ok(charge::Request {
+            account: account.ok_or_else(|| missing("account"))?.to_string(),
+            model: model.map(str::to_string),
+            usage: parse_json("usage", usage.ok_or_else(|| missing("usage"))?)?,
+            meters: object_or_empty("meters", meters)?,
+            also: paths("also", also)?,
+            attributes: object_or_empty("attributes", attributes)?,
+            provider: provider.map(str::to_string),
+            usage_source: usage_source.ok_or_else(|| missing("usage_source"))?.to_string(),
+            idempotency_key: idempotency_key.map(str::to_string),
+        })
+    };
+    let charged = enforce
+        .ok_or_else(|| missing("enforce"))
+        .and_then(|enforce| one(|client| charge::charge(client, vec![request()], enforce, clock::now())));
+    or_put_aside(charged).map(|receipt| row(c"commit_result", receipt_fields(receipt)))
 }
 
 #[pg_extern(sql = false)]
 fn _expire(batch_size: i32) -> Option<i32> {
     or_put_aside(in_spi(|client| expire::expire(client, batch_size, clock::now())))
-}
-
-#[pg_extern(sql = false)]
-fn _remaining(
-    account: Option<&str>,
-    also: Option<Vec<Option<String>>>,
-) -> SetOfIterator<'static, composite_type!('static, "tokbudget.remaining")> {
-    let budgets = account.ok_or_else(|| missing("account")).and_then(|account| {
-        let also = paths("also", also)?;
-        in_spi(|client| remaining::remaining(client, account, &also, clock::now()))
-    });
-    SetOfIterator::new(or_put_aside(budgets).unwrap_or_default().into_iter().map(remaining_row))
-}
-
-fn remaining_row((claim, balance): (Claim, Balance)) -> Row {
-    let Claim { budget, window, .. } = claim;
-    let amount = |units| numeric(&budget.meter, units);
-    row(
-        c"remaining",
-        [
-            budget.budget_id.into_datum(),
-            budget.account.clone().into_datum(),
-            budget.meter.clone().into_datum(),
-            amount(budget.limit_units),
-            amount(balance.spent_units),
-            amount(balance.held_units),
-            amount(balance.remaining_units(budget.limit_units)),
-            timestamp(window.start).filter(|_| window.start.is_finite()),
-            timestamp(window.end).filter(|_| window.end.is_finite()),
-            budget.hard.into_datum(),
-        ],
-    )
 }
 
 /// Units of a meter as SQL shows them: currency units for money, counts otherwise.

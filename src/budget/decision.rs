@@ -1,194 +1,175 @@
-//! Whether a call fits into its budgets, and how a refusal reads.
+//! Whether a call fits into its budgets, and out of what.
+//!
+//! What a window has comes in an order: the budget's own amount with what was carried over from the window before, then
+//! the grants in their burn order, then the burst. What is used goes against them in that order, so what lapses first is
+//! used first.
 
 use std::cmp::Ordering;
-
-use serde_json::{Map, Value, json};
+use std::rc::Rc;
 
 use crate::budget::meter;
+use crate::budget::watch::Watch;
 use crate::budget::window::Window;
-use crate::instant::Instant;
-use crate::refusal::{Code, Refusal};
+
+/// An extra amount on a budget, which is used up over as many windows as it lasts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    pub grant_id: i64,
+    pub units: i64,
+}
 
 /// A budget as a decision needs it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Budget {
+    /// 0 for a quota that has not been given yet.
     pub budget_id: i64,
+    pub account_id: i64,
     pub account: String,
     pub meter: String,
     /// Nano-units of the currency for cost, counts otherwise; so are all units here.
     pub limit_units: i64,
     pub hard: bool,
+    /// How far above the limit, and above all grants, a window may go.
+    pub burst_units: i64,
+    pub watch: Watch,
+    /// Those that may be drawn on now, in burn order.
+    pub grants: Vec<Grant>,
 }
 
 /// What a call wants of one budget in one window.
 #[derive(Clone, Debug)]
 pub struct Claim {
-    pub budget: Budget,
+    pub budget: Rc<Budget>,
     pub window: Window,
     pub units: i64,
+    /// What the window gets from the one before it, should this call be the first in it.
+    pub opening_carry_units: i64,
 }
 
-/// What is spent and held of a budget in a window; `held_units` leaves out holds that have expired.
+/// What is spent and held of a budget in a window, or of a grant; `held_units` leaves out holds that have expired.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Balance {
     pub spent_units: i64,
     pub held_units: i64,
+    /// The part of spent and held that grants bear.
+    pub granted_units: i64,
+    /// What the window got from the one before it.
+    pub carried_units: i64,
 }
 
-impl Balance {
-    /// What is left of the limit, below zero after an overrun.
-    pub fn remaining_units(self, limit_units: i64) -> i64 {
-        let remaining = i128::from(limit_units) - i128::from(self.spent_units) - i128::from(self.held_units);
-        i64::try_from(remaining).unwrap_or(if remaining < 0 { i64::MIN } else { i64::MAX })
+/// Where a claim's budget stands.
+#[derive(Clone, Debug, Default)]
+pub struct Standing {
+    pub balance: Balance,
+    /// What is left of each of the budget's grants.
+    pub grants_left: Vec<i64>,
+}
+
+/// What of a claim the grants bear.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Allotment {
+    /// Of each of the budget's grants.
+    pub granted: Vec<i64>,
+    /// Whether it goes into the burst, or deeper into it.
+    pub is_burst: bool,
+}
+
+fn saturate(units: i128) -> i64 {
+    i64::try_from(units).unwrap_or(if units < 0 { i64::MIN } else { i64::MAX })
+}
+
+impl Standing {
+    /// What the window has of its own.
+    pub fn limit_units(&self, budget: &Budget) -> i64 {
+        budget.limit_units.saturating_add(self.balance.carried_units)
+    }
+
+    fn own_left(&self, budget: &Budget) -> i128 {
+        let Balance { spent_units, held_units, granted_units, carried_units } = self.balance;
+        i128::from(budget.limit_units) + i128::from(carried_units) + i128::from(granted_units)
+            - i128::from(spent_units)
+            - i128::from(held_units)
+    }
+
+    fn granted_left(&self) -> i128 {
+        self.grants_left.iter().map(|left| i128::from(*left)).sum()
+    }
+
+    /// What grants have borne in this window, and what is left of them.
+    pub fn granted_units(&self) -> i64 {
+        saturate(self.granted_left() + i128::from(self.balance.granted_units))
+    }
+
+    /// What is left without the burst; below zero after an overrun or within the burst.
+    pub fn remaining_units(&self, budget: &Budget) -> i64 {
+        saturate(self.own_left(budget) + self.granted_left())
+    }
+
+    /// Takes what was allotted off, or gives it back where the units are below zero.
+    fn take(&mut self, units: i64, granted: &[i64]) {
+        self.balance.held_units = self.balance.held_units.saturating_add(units);
+        for (left, granted) in self.grants_left.iter_mut().zip(granted) {
+            *left = left.saturating_sub(*granted);
+            self.balance.granted_units = self.balance.granted_units.saturating_add(*granted);
+        }
     }
 }
 
 impl Claim {
     /// Soft budgets only count, and nothing wanted always fits, also after an overrun.
-    pub fn fits(&self, balance: Balance) -> bool {
-        !self.budget.hard || self.units == 0 || self.units <= balance.remaining_units(self.budget.limit_units)
+    pub fn fits(&self, standing: &Standing) -> bool {
+        let room = standing.own_left(&self.budget) + standing.granted_left() + i128::from(self.budget.burst_units);
+        !self.budget.hard || self.units == 0 || i128::from(self.units) <= room
     }
 
-    fn describe(&self, balance: Balance) -> Map<String, Value> {
-        let amount = |units| meter::to_json(&self.budget.meter, units);
-        let mut object = Map::new();
-        object.insert("budget".into(), json!(self.budget.budget_id));
-        object.insert("account".into(), json!(self.budget.account));
-        object.insert("meter".into(), json!(self.budget.meter));
-        object.insert("amount".into(), amount(self.budget.limit_units));
-        object.insert("spent".into(), amount(balance.spent_units));
-        object.insert("held".into(), amount(balance.held_units));
-        object.insert("remaining".into(), amount(balance.remaining_units(self.budget.limit_units)));
-        object.insert("requested".into(), amount(self.units));
-        object.insert("resets_at".into(), instant_to_json(self.window.end));
-        object
+    /// How the units are borne, whether or not they fit; the standing is then that after them.
+    pub fn allot(&self, standing: &mut Standing) -> Allotment {
+        let mut beyond = i128::from(self.units) - standing.own_left(&self.budget).max(0);
+        let mut granted = Vec::with_capacity(standing.grants_left.len());
+        for left in &standing.grants_left {
+            let part = beyond.min(i128::from(*left)).max(0);
+            beyond -= part;
+            granted.push(saturate(part));
+        }
+        standing.take(self.units, &granted);
+        let is_burst = self.units > 0 && self.budget.burst_units > 0 && standing.remaining_units(&self.budget) < 0;
+        Allotment { granted, is_burst }
     }
 }
 
 /// Orders claims by how much of `whole` is left, least share first, and by budget for the rest.
-fn compare_shares(
-    (claim, balance): (&Claim, Balance),
-    (other, other_balance): (&Claim, Balance),
-    whole: impl Fn(&Claim) -> i64,
+pub fn compare_shares(
+    (claim, standing): (&Claim, &Standing),
+    (other, other_standing): (&Claim, &Standing),
+    whole: impl Fn(&Claim, &Standing) -> i64,
 ) -> Ordering {
-    let left = |claim: &Claim, balance: Balance| i128::from(balance.remaining_units(claim.budget.limit_units));
+    let left = |claim: &Claim, standing: &Standing| i128::from(standing.remaining_units(&claim.budget));
     // A share of nothing would equal every other share, and then this would be no order at all.
-    let whole = |claim: &Claim| i128::from(whole(claim).max(1));
-    (left(claim, balance) * whole(other))
-        .cmp(&(left(other, other_balance) * whole(claim)))
+    let whole = |claim: &Claim, standing: &Standing| i128::from(whole(claim, standing).max(1));
+    (left(claim, standing) * whole(other, other_standing))
+        .cmp(&(left(other, other_standing) * whole(claim, standing)))
         .then(claim.budget.budget_id.cmp(&other.budget.budget_id))
 }
 
 /// Sorts budgets by the share of the limit that is left, least first.
-pub fn sort_by_tightness(budgets: &mut [(Claim, Balance)]) {
-    budgets.sort_by(|(claim, balance), (other, other_balance)| {
-        compare_shares((claim, *balance), (other, *other_balance), |claim| claim.budget.limit_units)
+pub fn sort_by_tightness(budgets: &mut [(Claim, Standing)]) {
+    budgets.sort_by(|(claim, standing), (other, other_standing)| {
+        compare_shares((claim, standing), (other, other_standing), |claim, standing| {
+            standing.limit_units(&claim.budget)
+        })
     });
 }
 
-/// An instant for JSON: null where there is none.
-pub fn instant_to_json(instant: Instant) -> Value {
-    if instant.is_finite() { Value::from(instant.to_string()) } else { Value::Null }
-}
-
-/// The refusal of a call whose claims do not all fit; `None` if they do. The tightest budget leads, and where several
-/// lack room, `violated` lists them all.
-pub fn refusal(claims: &[Claim], balances: &[Balance]) -> Option<Refusal> {
-    let mut violated: Vec<(&Claim, Balance)> =
-        claims.iter().zip(balances.iter().copied()).filter(|(claim, balance)| !claim.fits(*balance)).collect();
-    // Against what is wanted: the budget that lets the least of it through leads.
-    violated.sort_by(|&left, &right| compare_shares(left, right, |claim| claim.units));
-    let (tightest, balance) = violated.first()?;
-    let mut detail = tightest.describe(*balance);
-    if violated.len() > 1 {
-        let all = violated.iter().map(|(claim, balance)| Value::Object(claim.describe(*balance))).collect();
-        detail.insert("violated".into(), Value::Array(all));
-    }
-    Some(Refusal::new(
-        Code::BudgetExceeded,
-        format!("budget exceeded: {} of account \"{}\"", tightest.budget.meter, tightest.budget.account),
-        Value::Object(detail),
-        "Ask for less (a smaller max_output_tokens, a shorter prompt, a cheaper model), wait until resets_at, or have the budget raised.",
-    ))
-}
-
 /// What remains per meter at the tightest hard budget.
-pub fn remaining(claims: &[Claim], balances: &[Balance]) -> meter::Amounts {
+pub fn remaining<'a>(budgets: impl IntoIterator<Item = (&'a Budget, &'a Standing)>) -> meter::Amounts {
     let mut tightest = meter::Amounts::new();
-    for (claim, balance) in claims.iter().zip(balances).filter(|(claim, _)| claim.budget.hard) {
-        let remaining = balance.remaining_units(claim.budget.limit_units);
-        let least = tightest.entry(claim.budget.meter.clone()).or_insert(remaining);
+    for (budget, standing) in budgets.into_iter().filter(|(budget, _)| budget.hard) {
+        let remaining = standing.remaining_units(budget);
+        let least = tightest.entry(budget.meter.clone()).or_insert(remaining);
         *least = (*least).min(remaining);
     }
     tightest
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn claim(budget_id: i64, meter: &str, limit_units: i64, hard: bool, units: i64) -> Claim {
-        let budget = Budget { budget_id, account: format!("acme/{budget_id}"), meter: meter.into(), limit_units, hard };
-        Claim { budget, window: Window::WHOLE, units }
-    }
-
-    fn balance(spent_units: i64, held_units: i64) -> Balance {
-        Balance { spent_units, held_units }
-    }
-
-    #[test]
-    fn the_last_unit_fits_and_one_more_does_not() {
-        assert!(claim(1, "tokens", 100, true, 40).fits(balance(30, 30)));
-        assert!(!claim(1, "tokens", 100, true, 41).fits(balance(30, 30)));
-    }
-
-    #[test]
-    fn soft_budgets_and_empty_claims_always_fit() {
-        assert!(claim(1, "tokens", 0, false, 1000).fits(balance(5, 5)));
-        assert!(claim(1, "tokens", 0, true, 0).fits(balance(5, 5)));
-    }
-
-    #[test]
-    fn extremes_do_not_wrap() {
-        let claim = claim(1, "tokens", i64::MAX, true, i64::MAX);
-        assert!(claim.fits(balance(0, 0)));
-        assert!(!claim.fits(balance(1, 0)));
-        assert!(!claim.fits(balance(i64::MAX, i64::MAX)));
-        assert_eq!(balance(i64::MAX, i64::MAX).remaining_units(0), i64::MIN);
-    }
-
-    #[test]
-    fn a_refusal_names_the_tightest_budget_and_all_that_lack_room() {
-        let claims = [
-            claim(1, "tokens", 100, true, 50),
-            claim(2, "cost", 2_000_000_000, true, 1_000_000_000),
-            claim(3, "requests", 5, true, 1),
-        ];
-        let balances = [balance(60, 0), balance(1_900_000_000, 0), balance(0, 0)];
-        let refusal = refusal(&claims, &balances).unwrap();
-        assert_eq!(refusal.reason, "budget exceeded: cost of account \"acme/2\"");
-        assert_eq!(refusal.code.sqlstate(), "TB001");
-        assert_eq!(refusal.detail["remaining"].to_string(), "0.1");
-        assert_eq!(refusal.detail["violated"].as_array().unwrap().len(), 2);
-        assert_eq!(super::refusal(&claims[2..], &balances[2..]), None);
-    }
-
-    #[test]
-    fn what_remains_is_told_at_the_tightest_hard_budget() {
-        let claims =
-            [claim(1, "tokens", 100, true, 0), claim(2, "tokens", 50, true, 0), claim(3, "tokens", 1, false, 0)];
-        let amounts = remaining(&claims, &[balance(0, 10), balance(0, 10), balance(0, 10)]);
-        assert_eq!(amounts, meter::Amounts::from([("tokens".to_string(), 40)]));
-    }
-
-    #[test]
-    fn tightness_is_an_order_also_for_limits_of_zero() {
-        let budgets = (0..60).map(|id| (claim(id, "tokens", (id % 4) * 10, true, 0), balance((id * 7) % 11, 0)));
-        let mut budgets: Vec<(Claim, Balance)> = budgets.collect();
-        sort_by_tightness(&mut budgets);
-        let shares = budgets.iter().map(|(claim, balance)| {
-            balance.remaining_units(claim.budget.limit_units) as f64 / claim.budget.limit_units.max(1) as f64
-        });
-        assert!(shares.is_sorted());
-    }
-}
+mod tests;

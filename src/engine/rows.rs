@@ -1,12 +1,12 @@
 //! The engine that locks balance rows: simple, exact, always there. Slow on a budget that every call touches, because its
 //! row stays locked until the caller's transaction ends.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use pgrx::spi::{SpiClient, SpiTupleTable};
 
-use crate::budget::decision::{Balance, Claim};
-use crate::engine::{Engine, Settlement, Verdict};
+use crate::budget::decision::{Balance, Claim, Grant, Standing};
+use crate::engine::{Engine, Outcome, Settlement, Slot, Taking, grant_slot, own_slot};
 use crate::instant::Instant;
 use crate::ledger::Failure;
 use crate::refusal::Refusal;
@@ -15,10 +15,11 @@ use crate::statement::{instant, instants, required, statement, timestamp, timest
 statement! {
     /// Makes the rows of windows that nobody has touched yet. Runs before any row of the call is locked, and in the order of
     /// the locks, so that two calls that open the same windows wait for each other in one direction only.
-    write open_windows(INT4OID, INT8ARRAYOID, TIMESTAMPTZARRAYOID) =
-    "INSERT INTO tokbudget.balance (tenant_id, budget_id, window_start)
-     SELECT $1, slot.budget_id, slot.window_start
-     FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3)) AS slot (budget_id, window_start)
+    write open_windows(INT4OID, INT8ARRAYOID, TIMESTAMPTZARRAYOID, INT8ARRAYOID) =
+    "INSERT INTO tokbudget.balance (tenant_id, budget_id, window_start, carried_units)
+     SELECT $1, slot.budget_id, slot.window_start, slot.carried_units
+     FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4))
+         AS slot (budget_id, window_start, carried_units)
      WHERE NOT EXISTS (
          SELECT FROM tokbudget.balance
          WHERE balance.tenant_id OPERATOR(pg_catalog.=) $1
@@ -32,7 +33,8 @@ statement! {
 statement! {
     /// Locks in (budget_id, window_start) order, the one order that everything uses.
     write lock_balances(INT4OID, INT8ARRAYOID, TIMESTAMPTZARRAYOID) =
-    "SELECT balance.budget_id, balance.window_start, balance.spent_units, balance.held_units
+    "SELECT balance.budget_id, balance.window_start, balance.spent_units, balance.held_units, balance.granted_units,
+         balance.carried_units
      FROM tokbudget.balance
      JOIN ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3)) AS slot (budget_id, window_start)
          ON balance.budget_id OPERATOR(pg_catalog.=) slot.budget_id
@@ -44,7 +46,8 @@ statement! {
 
 statement! {
     read read_balances(INT4OID, INT8ARRAYOID, TIMESTAMPTZARRAYOID) =
-    "SELECT balance.budget_id, balance.window_start, balance.spent_units, balance.held_units
+    "SELECT balance.budget_id, balance.window_start, balance.spent_units, balance.held_units, balance.granted_units,
+         balance.carried_units
      FROM tokbudget.balance
      JOIN ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3)) AS slot (budget_id, window_start)
          ON balance.budget_id OPERATOR(pg_catalog.=) slot.budget_id
@@ -65,51 +68,83 @@ statement! {
 
 statement! {
     /// Each (budget_id, window_start) may occur only once.
-    write change_balances(INT4OID, INT8ARRAYOID, TIMESTAMPTZARRAYOID, INT8ARRAYOID, INT8ARRAYOID) =
+    write change_balances(INT4OID, INT8ARRAYOID, TIMESTAMPTZARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID) =
     "UPDATE tokbudget.balance
      SET spent_units = balance.spent_units OPERATOR(pg_catalog.+) slot.spent_units,
-         held_units = balance.held_units OPERATOR(pg_catalog.+) slot.held_units
-     FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4), pg_catalog.unnest($5))
-         AS slot (budget_id, window_start, spent_units, held_units)
+         held_units = balance.held_units OPERATOR(pg_catalog.+) slot.held_units,
+         granted_units = balance.granted_units OPERATOR(pg_catalog.+) slot.granted_units
+     FROM ROWS FROM (
+         pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4), pg_catalog.unnest($5), pg_catalog.unnest($6)
+     ) AS slot (budget_id, window_start, spent_units, held_units, granted_units)
      WHERE balance.tenant_id OPERATOR(pg_catalog.=) $1
          AND balance.budget_id OPERATOR(pg_catalog.=) slot.budget_id
          AND balance.window_start OPERATOR(pg_catalog.=) slot.window_start"
 }
-
-type Slot = (i64, Instant);
 
 /// The row engine, for the length of one call.
 pub struct Rows<'a, 'conn> {
     client: &'a mut SpiClient<'conn>,
 }
 
+/// By how much a slot changes.
+#[derive(Clone, Copy, Default)]
+struct Change {
+    spent_units: i64,
+    held_units: i64,
+    granted_units: i64,
+}
+
+type Balances = HashMap<Slot, Balance>;
+type Changes = BTreeMap<Slot, Change>;
+
 impl<'a, 'conn> Rows<'a, 'conn> {
     pub fn new(client: &'a mut SpiClient<'conn>) -> Self {
         Rows { client }
     }
 
-    fn lock(&mut self, tenant_id: i32, slots: &[Slot]) -> Result<HashMap<Slot, Balance>, Failure> {
-        let (budget_ids, starts): (Vec<i64>, Vec<Instant>) = slots.iter().copied().unzip();
+    fn lock(&mut self, tenant_id: i32, slots: impl IntoIterator<Item = Slot>) -> Result<Balances, Failure> {
+        let (budget_ids, starts): (Vec<i64>, Vec<Instant>) = slots.into_iter().unzip();
         let arguments = [tenant_id.into(), budget_ids.into(), timestamps(starts)?.into()];
         collect(lock_balances(self.client, &arguments)?)
     }
 
-    /// Takes what has expired out of what is held.
+    fn change(&mut self, tenant_id: i32, changes: &Changes) -> Result<(), Failure> {
+        let column = |of: fn(&Change) -> i64| changes.values().map(of).collect::<Vec<i64>>();
+        change_balances(
+            self.client,
+            &[
+                tenant_id.into(),
+                changes.keys().map(|(budget_id, _)| *budget_id).collect::<Vec<i64>>().into(),
+                timestamps(changes.keys().map(|(_, start)| *start))?.into(),
+                column(|change| change.spent_units).into(),
+                column(|change| change.held_units).into(),
+                column(|change| change.granted_units).into(),
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// Takes what has expired out of what is held. `owners` tells whose grant a grant is.
     fn free_expired(
         &mut self,
         tenant_id: i32,
-        balances: &mut HashMap<Slot, Balance>,
+        balances: &mut Balances,
+        owners: &HashMap<i64, i64>,
         now: Instant,
     ) -> Result<(), Failure> {
         let budget_ids: Vec<i64> = balances.keys().map(|(budget_id, _)| *budget_id).collect();
-        let expired = read_expired(self.client, &[tenant_id.into(), budget_ids.into(), timestamp(now)?.into()])?;
-        for row in expired {
+        for row in read_expired(self.client, &[tenant_id.into(), budget_ids.into(), timestamp(now)?.into()])? {
             let budget_ids: Vec<i64> = required(&row, 1)?;
-            let starts = instants(&row, 2)?;
             let held_units: Vec<i64> = required(&row, 3)?;
-            for ((budget_id, start), units) in budget_ids.into_iter().zip(starts).zip(held_units) {
-                if let Some(balance) = balances.get_mut(&(budget_id, start)) {
+            let slots: Vec<Slot> = budget_ids.into_iter().zip(instants(&row, 2)?).collect();
+            for (slot, units) in slots.iter().zip(held_units) {
+                if let Some(balance) = balances.get_mut(slot) {
                     balance.held_units -= units;
+                }
+                let owner = owners.get(&slot.0);
+                let owner = owner.and_then(|owner| slots.iter().find(|(budget_id, _)| budget_id == owner));
+                if let Some(balance) = owner.and_then(|owner| balances.get_mut(owner)) {
+                    balance.granted_units -= units;
                 }
             }
         }
@@ -118,62 +153,96 @@ impl<'a, 'conn> Rows<'a, 'conn> {
 }
 
 impl Engine for Rows<'_, '_> {
-    fn hold(&mut self, tenant_id: i32, claims: &[Claim], now: Instant) -> Result<Verdict, Failure> {
-        if claims.is_empty() {
-            return Ok(Verdict::Held(Vec::new()));
+    fn take(
+        &mut self,
+        tenant_id: i32,
+        calls: &[&[Claim]],
+        taking: Taking,
+        now: Instant,
+    ) -> Result<Vec<Outcome>, Failure> {
+        let (openings, owners) = touched(calls);
+        let mut balances = Balances::new();
+        if !openings.is_empty() {
+            let budget_ids: Vec<i64> = openings.keys().map(|(budget_id, _)| *budget_id).collect();
+            let starts = timestamps(openings.keys().map(|(_, start)| *start))?;
+            let carried_units: Vec<i64> = openings.values().copied().collect();
+            open_windows(self.client, &[tenant_id.into(), budget_ids.into(), starts.into(), carried_units.into()])?;
+            balances = self.lock(tenant_id, openings.keys().copied())?;
         }
-        let slots: Vec<Slot> = claims.iter().map(|claim| (claim.budget.budget_id, claim.window.start)).collect();
-        let (budget_ids, starts): (Vec<i64>, Vec<Instant>) = slots.iter().copied().unzip();
-        let starts = timestamps(starts)?;
-        open_windows(self.client, &[tenant_id.into(), budget_ids.clone().into(), starts.clone().into()])?;
-        let mut balances = self.lock(tenant_id, &slots)?;
-        let mut found = in_order(&balances, &slots)?;
-        if !fit(claims, &found) {
-            // Only now, because with room to spare it does not matter what has expired.
-            self.free_expired(tenant_id, &mut balances, now)?;
-            found = in_order(&balances, &slots)?;
-            if !fit(claims, &found) {
-                return Ok(Verdict::Short(found));
+        let mut is_freed = false;
+        let mut changes = Changes::new();
+        let mut outcomes = Vec::with_capacity(calls.len());
+        for claims in calls {
+            let mut standings = standings(claims, &balances)?;
+            let mut fits = all_fit(claims, &standings);
+            if !fits && !is_freed {
+                // Only now, because with room to spare it does not matter what has expired.
+                self.free_expired(tenant_id, &mut balances, &owners, now)?;
+                is_freed = true;
+                standings = self::standings(claims, &balances)?;
+                fits = all_fit(claims, &standings);
             }
+            let is_taken = fits || taking == Taking::Record;
+            let mut allotments = Vec::new();
+            if is_taken {
+                for (claim, standing) in claims.iter().zip(&mut standings) {
+                    let allotment = claim.allot(standing);
+                    let mut add = |slot, units, granted_units| {
+                        let change = match taking {
+                            Taking::Hold => Change { held_units: units, spent_units: 0, granted_units },
+                            Taking::Spend | Taking::Record => {
+                                Change { held_units: 0, spent_units: units, granted_units }
+                            }
+                        };
+                        apply(&mut balances, &mut changes, slot, change)
+                    };
+                    add(own_slot(claim), claim.units, allotment.granted.iter().sum())?;
+                    for (grant, units) in claim.budget.grants.iter().zip(&allotment.granted) {
+                        add(grant_slot(grant.grant_id), *units, 0)?;
+                    }
+                    standing.balance = *balances.get(&own_slot(claim)).ok_or(MISSING)?;
+                    allotments.push(allotment);
+                }
+            }
+            outcomes.push(Outcome { fits, is_taken, standings, allotments });
         }
-        for (claim, balance) in claims.iter().zip(&mut found) {
-            balance.held_units = balance.held_units.checked_add(claim.units).ok_or_else(out_of_range)?;
+        if !changes.is_empty() {
+            self.change(tenant_id, &changes)?;
         }
-        let held_units: Vec<i64> = claims.iter().map(|claim| claim.units).collect();
-        let spent_units = vec![0_i64; claims.len()];
-        change_balances(
-            self.client,
-            &[tenant_id.into(), budget_ids.into(), starts.into(), spent_units.into(), held_units.into()],
-        )?;
-        Ok(Verdict::Held(found))
+        Ok(outcomes)
     }
 
     fn settle(&mut self, tenant_id: i32, settlements: &[Settlement]) -> Result<Vec<Balance>, Failure> {
         if settlements.is_empty() {
             return Ok(Vec::new());
         }
-        let slots: Vec<Slot> = settlements.iter().map(|item| (item.budget_id, item.window_start)).collect();
-        let mut balances = self.lock(tenant_id, &slots)?;
-        for (slot, item) in slots.iter().zip(settlements) {
-            let balance = balances.get_mut(slot).ok_or(MISSING)?;
-            balance.spent_units = balance.spent_units.checked_add(item.spent_units).ok_or_else(out_of_range)?;
-            balance.held_units = balance.held_units.checked_sub(item.held_units).ok_or_else(out_of_range)?;
+        let mut balances = self.lock(tenant_id, settlements.iter().map(|item| item.slot))?;
+        let mut changes = Changes::new();
+        for item in settlements {
+            let change = Change {
+                spent_units: item.spent_units,
+                held_units: item.held_units.checked_neg().ok_or_else(out_of_range)?,
+                granted_units: item.granted_units,
+            };
+            apply(&mut balances, &mut changes, item.slot, change)?;
         }
-        let (budget_ids, starts): (Vec<i64>, Vec<Instant>) = slots.iter().copied().unzip();
-        let spent_units: Vec<i64> = settlements.iter().map(|item| item.spent_units).collect();
-        let held_units: Vec<i64> = settlements.iter().map(|item| -item.held_units).collect();
-        let arguments =
-            [tenant_id.into(), budget_ids.into(), timestamps(starts)?.into(), spent_units.into(), held_units.into()];
-        change_balances(self.client, &arguments)?;
-        in_order(&balances, &slots)
+        self.change(tenant_id, &changes)?;
+        settlements.iter().map(|item| balances.get(&item.slot).copied().ok_or(MISSING)).collect()
     }
 
-    fn read(&mut self, tenant_id: i32, slots: &[Slot], now: Instant) -> Result<Vec<Balance>, Failure> {
-        let (budget_ids, starts): (Vec<i64>, Vec<Instant>) = slots.iter().copied().unzip();
+    fn read(&mut self, tenant_id: i32, claims: &[Claim], now: Instant) -> Result<Vec<Standing>, Failure> {
+        if claims.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (openings, owners) = touched(&[claims]);
+        let (budget_ids, starts): (Vec<i64>, Vec<Instant>) = openings.keys().copied().unzip();
         let arguments = [tenant_id.into(), budget_ids.into(), timestamps(starts)?.into()];
         let mut balances = collect(read_balances(self.client, &arguments)?)?;
-        self.free_expired(tenant_id, &mut balances, now)?;
-        Ok(slots.iter().map(|slot| balances.get(slot).copied().unwrap_or_default()).collect())
+        self.free_expired(tenant_id, &mut balances, &owners, now)?;
+        for (slot, carried_units) in openings {
+            balances.entry(slot).or_insert(Balance { carried_units, ..Balance::default() });
+        }
+        standings(claims, &balances)
     }
 }
 
@@ -183,19 +252,62 @@ fn out_of_range() -> Failure {
     Refusal::invalid_argument("amount", "the balance would leave the range of bigint", "Use a smaller amount.").into()
 }
 
-fn fit(claims: &[Claim], balances: &[Balance]) -> bool {
-    claims.iter().zip(balances).all(|(claim, balance)| claim.fits(*balance))
+/// The slots that calls touch, each with what a window gets that nobody has touched yet; and whose grant a grant is.
+fn touched(calls: &[&[Claim]]) -> (BTreeMap<Slot, i64>, HashMap<i64, i64>) {
+    let mut openings = BTreeMap::new();
+    let mut owners = HashMap::new();
+    for claim in calls.iter().copied().flatten() {
+        openings.insert(own_slot(claim), claim.opening_carry_units);
+        for grant in &claim.budget.grants {
+            openings.insert(grant_slot(grant.grant_id), 0);
+            owners.insert(grant.grant_id, claim.budget.budget_id);
+        }
+    }
+    (openings, owners)
 }
 
-fn in_order(balances: &HashMap<Slot, Balance>, slots: &[Slot]) -> Result<Vec<Balance>, Failure> {
-    slots.iter().map(|slot| balances.get(slot).copied().ok_or(MISSING)).collect()
+fn all_fit(claims: &[Claim], standings: &[Standing]) -> bool {
+    claims.iter().zip(standings).all(|(claim, standing)| claim.fits(standing))
 }
 
-fn collect(table: SpiTupleTable<'_>) -> Result<HashMap<Slot, Balance>, Failure> {
+fn standings(claims: &[Claim], balances: &Balances) -> Result<Vec<Standing>, Failure> {
+    let standing = |claim: &Claim| {
+        let left = |grant: &Grant| {
+            let balance = balances.get(&grant_slot(grant.grant_id))?;
+            Some(grant.units.saturating_sub(balance.spent_units).saturating_sub(balance.held_units))
+        };
+        let balance = *balances.get(&own_slot(claim))?;
+        Some(Standing { balance, grants_left: claim.budget.grants.iter().map(left).collect::<Option<_>>()? })
+    };
+    claims.iter().map(|claim| standing(claim).ok_or(MISSING)).collect()
+}
+
+fn apply(balances: &mut Balances, changes: &mut Changes, slot: Slot, change: Change) -> Result<(), Failure> {
+    let add = |sum: &mut i64, units: i64| {
+        *sum = sum.checked_add(units).ok_or_else(out_of_range)?;
+        Ok::<(), Failure>(())
+    };
+    let balance = balances.get_mut(&slot).ok_or(MISSING)?;
+    add(&mut balance.spent_units, change.spent_units)?;
+    add(&mut balance.held_units, change.held_units)?;
+    add(&mut balance.granted_units, change.granted_units)?;
+    let sum = changes.entry(slot).or_default();
+    add(&mut sum.spent_units, change.spent_units)?;
+    add(&mut sum.held_units, change.held_units)?;
+    add(&mut sum.granted_units, change.granted_units)
+}
+
+fn collect(table: SpiTupleTable<'_>) -> Result<Balances, Failure> {
     let mut balances = HashMap::with_capacity(table.len());
     for row in table {
         let slot = (required(&row, 1)?, instant(&row, 2)?);
-        balances.insert(slot, Balance { spent_units: required(&row, 3)?, held_units: required(&row, 4)? });
+        let balance = Balance {
+            spent_units: required(&row, 3)?,
+            held_units: required(&row, 4)?,
+            granted_units: required(&row, 5)?,
+            carried_units: required(&row, 6)?,
+        };
+        balances.insert(slot, balance);
     }
     Ok(balances)
 }

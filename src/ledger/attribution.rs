@@ -8,6 +8,8 @@ use crate::refusal::Refusal;
 pub const COLUMNS: [&str; 8] = ["workflow", "step", "session", "task", "end_user", "agent", "outcome", "trace_id"];
 /// Attributes that say what was called rather than for whom.
 const CALL: [&str; 4] = ["operation", "response_model", "service_tier", "region"];
+/// How often the same call has been tried before.
+const RETRY_COUNT: &str = "retry_count";
 
 /// Attributes of one call.
 pub struct Attribution {
@@ -26,7 +28,12 @@ impl Attribution {
                 return Err(Refusal::invalid_argument("attributes", format!("\"{key}\" must be a single value"), HINT));
             }
         }
-        Ok(Attribution { attributes })
+        let attribution = Attribution { attributes };
+        let retries = attribution.attributes.get(RETRY_COUNT).filter(|retries| !retries.is_null());
+        if retries.is_some() && attribution.retry_count().is_none() {
+            return Err(Refusal::invalid_argument("attributes", "\"retry_count\" must be a count", HINT));
+        }
+        Ok(attribution)
     }
 
     /// These attributes, with those of `later` in the place of the same ones.
@@ -44,9 +51,14 @@ impl Attribution {
         }
     }
 
+    /// How often the same call has been tried before, where the caller says so.
+    pub fn retry_count(&self) -> Option<i64> {
+        self.attributes.get(RETRY_COUNT)?.as_i64().filter(|retries| *retries >= 0)
+    }
+
     /// Everything that has no column.
     pub fn labels(&self) -> Value {
-        let known = |key: &str| COLUMNS.contains(&key) || CALL.contains(&key);
+        let known = |key: &str| COLUMNS.contains(&key) || CALL.contains(&key) || key == RETRY_COUNT;
         Value::Object(
             self.attributes.iter().filter(|(key, _)| !known(key)).map(|(k, v)| (k.clone(), v.clone())).collect(),
         )

@@ -1,17 +1,15 @@
-//! The accounts of a call, from the root down, and the budgets they are under.
+//! The accounts of a call, from the root down.
 
 use std::collections::HashMap;
 
-use chrono_tz::Tz;
 use pgrx::JsonB;
 use pgrx::spi::SpiClient;
 use serde_json::{Value, json};
 
 use crate::account;
-use crate::budget::decision::{Budget, Claim};
-use crate::budget::window::{Calendar, window_at};
+use crate::id;
 use crate::instant::Instant;
-use crate::ledger::Failure;
+use crate::ledger::{Failure, quota};
 use crate::refusal::{Code, Refusal};
 use crate::statement::{optional, required, statement, timestamp};
 
@@ -23,31 +21,44 @@ statement! {
 statement! {
     read find_accounts(INT4OID, TEXTARRAYOID) =
     "SELECT account.account_id, account.path, account.status, account.status_reason, account.cost_center,
-         account.unpriced, account.fallback_unit_prices
+         account.unpriced, account.fallback_unit_prices, account.kind, account.labels OPERATOR(pg_catalog.->>) 'role',
+         account.ancestor_ids
      FROM tokbudget.account
      WHERE account.tenant_id OPERATOR(pg_catalog.=) $1 AND account.path OPERATOR(pg_catalog.=) ANY ($2)"
 }
 
 statement! {
-    read find_budgets(INT4OID, INT8ARRAYOID, TIMESTAMPTZOID) =
-    "SELECT budget.budget_id, budget.account_id, budget.meter, budget.limit_units, budget.every, budget.time_zone, budget.hard
-     FROM tokbudget.budget
-     WHERE budget.tenant_id OPERATOR(pg_catalog.=) $1 AND budget.account_id OPERATOR(pg_catalog.=) ANY ($2)
-         AND budget.status OPERATOR(pg_catalog.=) 'active'
-         AND (budget.valid_from IS NULL OR budget.valid_from OPERATOR(pg_catalog.<=) $3)
-         AND (budget.valid_until IS NULL OR budget.valid_until OPERATOR(pg_catalog.>) $3)
-     ORDER BY budget.budget_id"
+    /// Of several first calls the first makes the account, the others wait for that one's end.
+    write make_account(INT4OID, INT8OID, TEXTOID, INT8OID, INT8ARRAYOID, TEXTOID, TEXTOID, TIMESTAMPTZOID) =
+    "INSERT INTO tokbudget.account (tenant_id, account_id, path, parent_id, ancestor_ids, kind, labels, created_at)
+     VALUES ($1, $2, $3, $4, $5, $6,
+         CASE WHEN $7 IS NULL THEN '{}' ELSE pg_catalog.jsonb_build_object('role', $7) END, $8)
+     ON CONFLICT (tenant_id, path) DO NOTHING"
 }
 
 /// One account of a chain.
 pub struct Account {
     pub account_id: i64,
     pub path: String,
+    pub kind: Option<String>,
+    /// The label `role`, which quotas go by.
+    pub role: Option<String>,
+    /// From the root down to the parent.
+    pub ancestor_ids: Vec<i64>,
     status: String,
     status_reason: Option<String>,
     cost_center: Option<String>,
     unpriced: Option<String>,
     fallback_unit_prices: Option<Value>,
+}
+
+impl Account {
+    fn check_active(&self) -> Result<(), Refusal> {
+        if self.status == "active" {
+            return Ok(());
+        }
+        Err(Refusal::inactive_account(&self.path, &self.status, self.status_reason.as_deref()))
+    }
 }
 
 /// The accounts that a call draws on: its own and those of `also`, with all above them, each once.
@@ -60,9 +71,21 @@ pub struct Chain {
     own_length: usize,
 }
 
+/// Makes accounts that nobody has made yet, where a rule above them says so.
+pub struct FirstUse<'a> {
+    pub now: Instant,
+    /// The role of whoever uses them first.
+    pub role: Option<&'a str>,
+}
+
 impl Chain {
-    /// Finds the accounts of a call.
-    pub fn find(client: &mut SpiClient<'_>, path: &str, also: &[String]) -> Result<Chain, Failure> {
+    /// Finds the accounts of a call, and with `first_use` makes those that are missing and may be made.
+    pub fn find(
+        client: &mut SpiClient<'_>,
+        path: &str,
+        also: &[String],
+        first_use: Option<&FirstUse<'_>>,
+    ) -> Result<Chain, Failure> {
         let own = parse_path(path)?;
         let mut paths: Vec<&str> = own.clone();
         for other in also {
@@ -90,18 +113,11 @@ impl Chain {
         let tenant_id: i32 = required(&tenant, 1)?;
         let currency: String = required(&tenant, 2)?;
 
-        let mut found: HashMap<String, Account> = HashMap::with_capacity(paths.len());
-        for row in find_accounts(client, &[tenant_id.into(), paths.clone().into()])? {
-            let account = Account {
-                account_id: required(&row, 1)?,
-                path: required(&row, 2)?,
-                status: required(&row, 3)?,
-                status_reason: optional(&row, 4)?,
-                cost_center: optional(&row, 5)?,
-                unpriced: optional(&row, 6)?,
-                fallback_unit_prices: optional::<JsonB>(&row, 7)?.map(|prices| prices.0),
-            };
-            found.insert(account.path.clone(), account);
+        let mut found = read_accounts(client, tenant_id, &paths)?;
+        if let Some(first_use) = first_use
+            && paths.iter().any(|path| !found.contains_key(*path))
+        {
+            make_missing(client, tenant_id, &paths, &mut found, first_use)?;
         }
         let accounts = paths
             .iter()
@@ -112,15 +128,7 @@ impl Chain {
 
     /// Refuses if an account of the chain may not spend.
     pub fn check_active(&self) -> Result<(), Refusal> {
-        match self.accounts.iter().find(|account| account.status != "active") {
-            None => Ok(()),
-            Some(account) => Err(Refusal::new(
-                Code::FrozenOrClosed,
-                format!("account \"{}\" is {}", account.path, account.status),
-                json!({"account": account.path, "status": account.status, "why": account.status_reason}),
-                "Ask whoever froze it; tb_thaw() ends a freeze.",
-            )),
-        }
+        self.accounts.iter().try_for_each(Account::check_active)
     }
 
     pub fn account_ids(&self) -> Vec<i64> {
@@ -128,8 +136,8 @@ impl Chain {
     }
 
     /// The account that the call itself named.
-    pub fn own_account_id(&self) -> Option<i64> {
-        self.own().last().map(|account| account.account_id)
+    pub fn own_account_id(&self) -> i64 {
+        self.own().last().map_or(0, |account| account.account_id)
     }
 
     /// Where the spend is charged: the account's own cost center, or that of its nearest ancestor.
@@ -153,34 +161,65 @@ impl Chain {
     fn own(&self) -> &[Account] {
         self.accounts.get(..self.own_length).unwrap_or_default()
     }
+}
 
-    /// The budgets of the chain that are valid at `now`, each with its window and nothing claimed yet, in the order in which
-    /// the engine locks.
-    pub fn claims(&self, client: &mut SpiClient<'_>, now: Instant) -> Result<Vec<Claim>, Failure> {
-        let paths: HashMap<i64, &str> =
-            self.accounts.iter().map(|account| (account.account_id, account.path.as_str())).collect();
-        let mut claims = Vec::new();
-        for row in find_budgets(client, &[self.tenant_id.into(), self.account_ids().into(), timestamp(now)?.into()])? {
-            let account_id: i64 = required(&row, 2)?;
-            let every: Option<String> = optional(&row, 5)?;
-            let zone: String = required(&row, 6)?;
-            let calendar = every.map(|every| every.parse::<Calendar>()).transpose();
-            let window = calendar
-                .ok()
-                .zip(zone.parse::<Tz>().ok())
-                .and_then(|(calendar, zone)| window_at(calendar, zone, now))
-                .ok_or(Failure::Internal("a budget has no window at this instant"))?;
-            let budget = Budget {
-                budget_id: required(&row, 1)?,
-                account: paths.get(&account_id).copied().unwrap_or_default().to_string(),
-                meter: required(&row, 3)?,
-                limit_units: required(&row, 4)?,
-                hard: required(&row, 7)?,
-            };
-            claims.push(Claim { budget, window, units: 0 });
-        }
-        Ok(claims)
+type Found = HashMap<String, Account>;
+
+fn read_accounts(client: &mut SpiClient<'_>, tenant_id: i32, paths: &[&str]) -> Result<Found, Failure> {
+    let mut found = Found::with_capacity(paths.len());
+    for row in find_accounts(client, &[tenant_id.into(), paths.to_vec().into()])? {
+        let account = Account {
+            account_id: required(&row, 1)?,
+            path: required(&row, 2)?,
+            status: required(&row, 3)?,
+            status_reason: optional(&row, 4)?,
+            cost_center: optional(&row, 5)?,
+            unpriced: optional(&row, 6)?,
+            fallback_unit_prices: optional::<JsonB>(&row, 7)?.map(|prices| prices.0),
+            kind: optional(&row, 8)?,
+            role: optional(&row, 9)?,
+            ancestor_ids: required(&row, 10)?,
+        };
+        found.insert(account.path.clone(), account);
     }
+    Ok(found)
+}
+
+/// Makes the missing accounts, parents first, in the order of the paths, so that two calls make the same ones in one order.
+fn make_missing(
+    client: &mut SpiClient<'_>,
+    tenant_id: i32,
+    paths: &[&str],
+    found: &mut Found,
+    first_use: &FirstUse<'_>,
+) -> Result<(), Failure> {
+    let mut missing: Vec<&str> = paths.iter().copied().filter(|path| !found.contains_key(*path)).collect();
+    missing.sort_unstable();
+    for path in missing {
+        let above: Vec<&Account> = account::above(path).filter_map(|path| found.get(path)).collect();
+        let Some(parent) = above.last().filter(|_| above.len() == account::above(path).count()) else {
+            return Err(Refusal::no_such_account(path).into());
+        };
+        above.iter().try_for_each(|account| account.check_active())?;
+        let Some(kind) = quota::kind_on_first_use(client, tenant_id, path, &above)? else {
+            return Err(Refusal::no_such_account(path).into());
+        };
+        let mut ancestor_ids = parent.ancestor_ids.clone();
+        ancestor_ids.push(parent.account_id);
+        let arguments = [
+            tenant_id.into(),
+            id::new_id()?.into(),
+            path.into(),
+            parent.account_id.into(),
+            ancestor_ids.into(),
+            kind.into(),
+            first_use.role.into(),
+            timestamp(first_use.now)?.into(),
+        ];
+        make_account(client, &arguments)?;
+        found.extend(read_accounts(client, tenant_id, &[path])?);
+    }
+    Ok(())
 }
 
 /// The paths from the root down to `path`.

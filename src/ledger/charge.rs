@@ -1,203 +1,261 @@
-//! What a usage costs: its models' prices, its meters' prices, the account's internal rate.
+//! Charge: book calls that were not held for, in one step.
 
+use std::collections::HashSet;
 use std::rc::Rc;
 
+use pgrx::Uuid;
 use pgrx::spi::SpiClient;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use crate::budget::meter::Amounts;
+use crate::budget::decision::{Claim, remaining};
+use crate::budget::meter;
+use crate::budget::refusal::refusal;
+use crate::engine::rows::Rows;
+use crate::engine::{Engine, Taking};
+use crate::id::Uuids;
 use crate::instant::Instant;
-use crate::ledger::price_book::{self, Listing};
-use crate::ledger::{Failure, rate_book};
-use crate::price::{Chosen, Price, PriceError, Request, Subject, Version, bill};
+use crate::ledger::attribution::Attribution;
+use crate::ledger::batch::{Answer, Scope, Scopes, answer};
+use crate::ledger::commit::{Receipt, check_usage_source};
+use crate::ledger::entry::Entry;
+use crate::ledger::idempotency::{self, Key, Operation};
+use crate::ledger::reserve::{check_model, parse_meters};
+use crate::ledger::slots::Slots;
+use crate::ledger::spender::Spender;
+use crate::ledger::used::{Used, price_reading, read};
+use crate::ledger::{Failure, alert};
 use crate::refusal::Refusal;
-use crate::usage::{Bucket, Counts, Usage};
 
-/// Who spends, and under which circumstances.
-pub struct Call<'a> {
-    pub tenant_id: i32,
-    /// From the root down to the account that spends.
-    pub chain: &'a [i64],
-    pub currency: &'a str,
-    pub at: Instant,
-    /// What the caller says, where the usage does not.
-    pub region: Option<&'a str>,
-    /// What the caller says, where the usage does not.
-    pub service_tier: Option<&'a str>,
-}
-
-/// The cost of a usage.
-pub struct Charge {
-    pub cost_nanos: i64,
-    pub internal_nanos: i64,
-    pub price_id: Option<i64>,
-    pub rate_id: Option<i64>,
+/// A call that has been made, or that is made only if it fits.
+pub struct Request {
+    pub account: String,
+    pub model: Option<String>,
+    pub usage: Value,
+    pub meters: Value,
+    pub also: Vec<String>,
+    pub attributes: Value,
     pub provider: Option<String>,
-    pub operation: Option<String>,
-    pub flags: Vec<&'static str>,
-    /// Versions of the prices of other models and of meters.
-    pub other_price_ids: Map<String, Value>,
+    pub usage_source: String,
+    pub idempotency_key: Option<String>,
 }
 
-/// A model of the call with the version of its price.
-pub struct Priced {
-    pub listing: Rc<Listing>,
-    pub version: Version,
-    flags: Vec<&'static str>,
+struct Prepared {
+    index: usize,
+    key: Option<Key>,
+    spender: Spender,
+    claims: Vec<Claim>,
+    used: Used,
+    attribution: Attribution,
+    usage_source: String,
+    flags: Vec<String>,
 }
 
-/// The version of a model's price that a request gets.
-pub fn price(
-    client: &mut SpiClient<'_>,
-    model: &str,
-    counts: &Counts,
-    usage: &Usage,
-    call: &Call<'_>,
-) -> Result<Priced, Failure> {
-    let listing = price_book::find(client, model, call.currency)?;
-    let refuse = |error: PriceError| Failure::from(price_book::refuse(model, &error));
-    let input_tokens = counts.sum(&Bucket::INPUT).ok_or_else(|| refuse(PriceError::Overflow))?;
-    let stated = usage.region.as_deref().or(call.region);
-    let request = Request {
-        at: call.at,
-        region: stated.or(listing.region.as_deref()),
-        is_region_a_guess: stated.is_none(),
-        service_tier: usage.service_tier.as_deref().or(call.service_tier),
-        input_tokens,
-    };
-    let Chosen { version, is_standard_for_tier, is_general_for_region } = listing.choose(request).map_err(refuse)?;
-    let version = version.clone();
-    if let Some(surcharge) = usage.surcharges.iter().find(|surcharge| !version.price.covers.contains(surcharge)) {
-        return Err(refuse(PriceError::Surcharge { surcharge: surcharge.clone() }));
-    }
-    let mut flags = Vec::new();
-    if is_standard_for_tier {
-        flags.push("standard_price_for_tier");
-    }
-    if is_general_for_region {
-        flags.push("general_price_for_region");
-    }
-    Ok(Priced { listing, version, flags })
-}
-
-/// Prices of meters that the model itself does not price, as far as they have one.
-pub fn meter_prices(
-    client: &mut SpiClient<'_>,
-    meters: &Amounts,
-    main: Option<&Price>,
-    call: &Call<'_>,
-) -> Result<(Price, Map<String, Value>), Failure> {
-    let mut prices = Price::default();
-    let mut price_ids = Map::new();
-    for name in meters.iter().filter(|(_, count)| **count != 0).map(|(name, _)| name) {
-        if main.is_some_and(|main| main.meter(name).is_some()) {
-            continue;
-        }
-        let Some(listing) = price_book::find_meter(client, name, call.currency)? else { continue };
-        let request =
-            Request { at: call.at, region: None, is_region_a_guess: true, service_tier: None, input_tokens: 0 };
-        if let Ok(Chosen { version, .. }) = listing.choose(request)
-            && let Some(unit) = version.price.meter(name)
-        {
-            prices.meters.insert(name.clone(), unit);
-            price_ids.insert(name.clone(), version.price_id.into());
-        }
-    }
-    Ok((prices, price_ids))
-}
-
-/// Everything that a bill is made of.
-pub struct Priceable {
-    pub main: Option<Priced>,
-    pub parts: Vec<Priced>,
-    pub meter_prices: Price,
-    own_meters: Amounts,
-    other_meters: Amounts,
-    meter_price_ids: Map<String, Value>,
-}
-
-static NOTHING: Counts = Counts::none();
-
-impl Priceable {
-    /// Finds all prices that a usage needs.
-    pub fn find(
-        client: &mut SpiClient<'_>,
-        model: Option<&str>,
-        usage: &Usage,
-        meters: &Amounts,
-        call: &Call<'_>,
-    ) -> Result<Priceable, Failure> {
-        let main = model.map(|model| price(client, model, &usage.counts, usage, call)).transpose()?;
-        let parts = usage
-            .parts
-            .iter()
-            .map(|part| price(client, &part.model, &part.counts, usage, call))
-            .collect::<Result<Vec<Priced>, Failure>>()?;
-        let main_price = main.as_ref().map(|main| &main.version.price);
-        let (meter_prices, meter_price_ids) = meter_prices(client, meters, main_price, call)?;
-        let (own_meters, other_meters) = meters
-            .iter()
-            .map(|(name, count)| (name.clone(), *count))
-            .partition(|(name, _)| main_price.is_some_and(|main| main.meter(name).is_some()));
-        Ok(Priceable { main, parts, meter_prices, own_meters, other_meters, meter_price_ids })
-    }
-
-    /// What is billed, each with its price and the listing it is from; none for meters.
-    pub fn subjects<'a>(&'a self, usage: &'a Usage) -> Vec<(Subject<'a>, Option<&'a Priced>)> {
-        static NO_METERS: Amounts = Amounts::new();
-        let main = self.main.iter().map(|main| {
-            let subject = Subject { counts: &usage.counts, meters: &self.own_meters, price: &main.version.price };
-            (subject, Some(main))
-        });
-        let parts = self.parts.iter().zip(&usage.parts).map(|(priced, part)| {
-            (Subject { counts: &part.counts, meters: &NO_METERS, price: &priced.version.price }, Some(priced))
-        });
-        let meters = Subject { counts: &NOTHING, meters: &self.other_meters, price: &self.meter_prices };
-        main.chain(parts).chain([(meters, None)]).collect()
-    }
-}
-
-/// Prices a usage. A usage without a model has the cost of its meters.
+/// Books each call. With `enforce` one that does not fit, or whose account is frozen, is refused; without it has happened,
+/// and is booked in full and flagged.
 pub fn charge(
     client: &mut SpiClient<'_>,
-    model: Option<&str>,
-    usage: &Usage,
-    meters: &Amounts,
-    call: &Call<'_>,
-) -> Result<Charge, Failure> {
-    let priceable = Priceable::find(client, model, usage, meters, call)?;
-    let subjects: Vec<Subject<'_>> = priceable.subjects(usage).into_iter().map(|(subject, _)| subject).collect();
-    let refuse = |error: PriceError| Failure::from(price_book::refuse(model.unwrap_or("none"), &error));
-    let bill = bill(&subjects).map_err(refuse)?;
-    let main = priceable.main.as_ref();
-    let mut charge = Charge {
-        cost_nanos: bill.nanos().map_err(refuse)?,
-        internal_nanos: 0,
-        price_id: main.map(|main| main.version.price_id),
-        rate_id: None,
-        provider: main.map(|main| main.listing.provider.clone()),
-        operation: main.and_then(|main| main.listing.facts.operation.clone()),
-        flags: main.map(|main| main.flags.clone()).unwrap_or_default(),
-        other_price_ids: priceable.meter_price_ids.clone(),
+    requests: Vec<Answer<Request>>,
+    enforce: bool,
+    now: Instant,
+) -> Result<Vec<Answer<Receipt>>, Failure> {
+    let mut answers: Vec<Option<Answer<Receipt>>> = requests.iter().map(|_| None).collect();
+    let mut set = |index: usize, answer: Answer<Receipt>| {
+        if let Some(place) = answers.get_mut(index) {
+            *place = Some(answer);
+        }
     };
-    charge.internal_nanos = charge.cost_nanos;
-    if !bill.unpriced_meters.is_empty() {
-        charge.flags.push("unpriced_meters");
+    let mut given = Vec::with_capacity(requests.len());
+    for (index, request) in requests.into_iter().enumerate() {
+        match request {
+            Ok(request) => given.push((index, request)),
+            Err(refusal) => set(index, Err(refusal)),
+        }
     }
-    for part in &priceable.parts {
-        let name = format!("{}/{}", part.listing.provider, part.listing.model);
-        charge.other_price_ids.insert(name, json!(part.version.price_id));
+    // Accounts are made, and then keys taken, in one order everywhere.
+    given.sort_by(|(_, left), (_, right)| (&left.account, &left.also).cmp(&(&right.account, &right.also)));
+    let mut scopes = Scopes::new(now);
+    let mut scoped = Vec::with_capacity(given.len());
+    for (index, request) in given {
+        match answer(enter(client, &mut scopes, &request, enforce))? {
+            Ok((attribution, scope)) => scoped.push((index, request, attribution, scope)),
+            Err(refusal) => set(index, Err(refusal)),
+        }
     }
-    let rates = rate_book::find(client, call.tenant_id)?;
-    let (provider, model) = (charge.provider.as_deref(), main.map(|main| main.listing.model.as_str()));
-    if let Some(listed) = rate_book::choose(&rates, call.chain, provider, model, call.at) {
-        charge.rate_id = Some(listed.rate_id);
-        charge.internal_nanos = listed.rate.apply_nanos(bill.cost_atto, &subjects).map_err(refuse)?;
+    scoped.sort_by(|(_, left, ..), (_, right, ..)| left.idempotency_key.cmp(&right.idempotency_key));
+    let mut keys = HashSet::new();
+    let mut prepared = Vec::with_capacity(scoped.len());
+    for (index, request, attribution, scope) in scoped {
+        match answer(prepare(client, &mut keys, &scope, index, request, attribution, enforce, now))? {
+            Ok(Step::Book(it)) => prepared.push(*it),
+            Ok(Step::Answered(first)) => set(index, Ok(first)),
+            Err(refusal) => set(index, Err(refusal)),
+        }
     }
-    Ok(charge)
+    prepared.sort_by_key(|it| it.index);
+    let taking = if enforce { Taking::Spend } else { Taking::Record };
+    for (index, answer) in book(client, prepared, taking, now)? {
+        set(index, answer);
+    }
+    answers.into_iter().map(|answer| answer.ok_or(Failure::Internal("a charge has no answer"))).collect()
 }
 
-/// Whether a refusal says that there is no price, which a tree of accounts may want recorded instead.
-pub fn is_unpriced(refusal: &Refusal) -> bool {
-    refusal.code == crate::refusal::Code::UnknownModelOrPrice
+fn enter(
+    client: &mut SpiClient<'_>,
+    scopes: &mut Scopes,
+    request: &Request,
+    enforce: bool,
+) -> Result<(Attribution, Rc<Scope>), Failure> {
+    check_usage_source(&request.usage_source)?;
+    check_model(request.model.as_deref())?;
+    if let Some(key) = &request.idempotency_key {
+        idempotency::check_key(key)?;
+    }
+    let attribution = Attribution::parse(request.attributes.clone())?;
+    let role = attribution.text("role");
+    let scope = scopes.find(client, &request.account, &request.also, role.as_deref())?;
+    if enforce {
+        scope.chain.check_active()?;
+    }
+    Ok((attribution, scope))
+}
+
+enum Step {
+    Book(Box<Prepared>),
+    /// By the first charge with the same idempotency key.
+    Answered(Receipt),
+}
+
+#[allow(clippy::too_many_arguments, reason = "one call on its way through the batch")]
+fn prepare(
+    client: &mut SpiClient<'_>,
+    keys: &mut HashSet<String>,
+    scope: &Scope,
+    index: usize,
+    request: Request,
+    attribution: Attribution,
+    enforce: bool,
+    now: Instant,
+) -> Result<Step, Failure> {
+    let key = match &request.idempotency_key {
+        None => None,
+        Some(key) => {
+            let payload = payload(&request, enforce);
+            let key = Key::new(scope.chain.tenant_id, Operation::Charge, key, &payload, keys)?;
+            if let Some(first) = idempotency::claim(client, &key, now)? {
+                return Ok(Step::Answered(first));
+            }
+            Some(key)
+        }
+    };
+    let spender = Spender::new(&scope.chain, request.model.clone(), now);
+    let mut claims = scope.claims.clone();
+    let used = price_request(client, &request, &spender, &attribution, &claims);
+    let used = match used {
+        Ok(used) => used,
+        Err(failure) => {
+            if let (Some(key), Failure::Refused(_)) = (&key, &failure) {
+                idempotency::forget(client, key)?;
+            }
+            return Err(failure);
+        }
+    };
+    for claim in &mut claims {
+        claim.units = used.amounts.get(&claim.budget.meter).copied().unwrap_or(0);
+    }
+    let mut flags = used.flags.clone();
+    if scope.chain.check_active().is_err() {
+        flags.push("inactive_account".into());
+    }
+    let usage_source = request.usage_source;
+    Ok(Step::Book(Box::new(Prepared { index, key, spender, claims, used, attribution, usage_source, flags })))
+}
+
+fn price_request(
+    client: &mut SpiClient<'_>,
+    request: &Request,
+    spender: &Spender,
+    attribution: &Attribution,
+    claims: &[Claim],
+) -> Result<Used, Failure> {
+    let given = parse_meters(&request.meters)?;
+    let is_cost_limited = claims.iter().any(|claim| meter::is_money(&claim.budget.meter));
+    let reading = read(request.usage.clone(), request.provider.as_deref(), spender.model.is_some())?;
+    price_reading(client, spender, reading, &given, attribution, is_cost_limited)
+}
+
+fn book(
+    client: &mut SpiClient<'_>,
+    prepared: Vec<Prepared>,
+    taking: Taking,
+    now: Instant,
+) -> Result<Vec<(usize, Answer<Receipt>)>, Failure> {
+    let Some(tenant_id) = prepared.first().map(|first| first.spender.tenant_id) else { return Ok(Vec::new()) };
+    let calls: Vec<&[Claim]> = prepared.iter().map(|it| it.claims.as_slice()).collect();
+    let outcomes = Rows::new(client).take(tenant_id, &calls, taking, now)?;
+    let mut ids = Uuids::new(tenant_id, now)?;
+    let mut answers = Vec::with_capacity(prepared.len());
+    for (mut it, outcome) in prepared.into_iter().zip(outcomes) {
+        if !outcome.is_taken {
+            if let Some(key) = &it.key {
+                idempotency::forget(client, key)?;
+            }
+            let refusal: Option<Refusal> = refusal(&it.claims, &outcome.standings);
+            answers.push((it.index, Err(refusal.ok_or(Failure::Internal("a charge was refused that fits"))?)));
+            continue;
+        }
+        if alert::notice_burst(client, tenant_id, &it.claims, &outcome, now)? {
+            it.flags.push(alert::BURST.into());
+        }
+        for (claim, standing) in it.claims.iter().zip(&outcome.standings) {
+            let (budget, start) = (&claim.budget, claim.window.start);
+            alert::notice_spend(client, tenant_id, budget, start, standing, claim.units, now)?;
+        }
+        let budgets = it.claims.iter().map(|claim| &*claim.budget).zip(&outcome.standings);
+        let charge = it.used.charge.as_ref();
+        let receipt = Receipt {
+            entry: ids.next(),
+            cost_nanos: charge.map(|charge| charge.cost_nanos),
+            internal_nanos: charge.map(|charge| charge.internal_nanos),
+            currency: it.spender.currency.clone(),
+            tokens: it.used.amounts.get(meter::TOKENS).copied().unwrap_or(0),
+            overrun: !outcome.fits,
+            released: json!({}),
+            remaining: meter::amounts_to_json(&remaining(budgets)),
+            flags: it.flags,
+        };
+        Entry {
+            kind: "charge",
+            entry_id: Uuid::from_bytes(receipt.entry),
+            recorded_at: now,
+            spender: &it.spender,
+            used: &it.used,
+            spent: &Slots::of(&it.claims, &outcome.allotments),
+            attribution: &it.attribution,
+            usage_source: &it.usage_source,
+            overrun: receipt.overrun,
+            late: false,
+            flags: &receipt.flags,
+        }
+        .add(client)?;
+        if let Some(key) = &it.key {
+            idempotency::answer(client, key, &receipt)?;
+        }
+        answers.push((it.index, Ok(receipt)));
+    }
+    Ok(answers)
+}
+
+fn payload(request: &Request, enforce: bool) -> Value {
+    let Request { account, model, usage, meters, also, attributes, provider, usage_source, .. } = request;
+    json!({
+        "account": account,
+        "model": model,
+        "usage": usage,
+        "meters": meters,
+        "also": also,
+        "attributes": attributes,
+        "provider": provider,
+        "usage_source": usage_source,
+        "enforce": enforce,
+    })
 }

@@ -1,4 +1,7 @@
-//! Commit: book what a call really used and give the rest of its hold back.
+//! Commit: book what calls really used and give the rest of their holds back.
+
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 use pgrx::spi::SpiClient;
 use pgrx::{JsonB, Uuid};
@@ -6,35 +9,34 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::budget::decision::{Budget, Claim, remaining};
+use crate::budget::decision::{Budget, remaining};
 use crate::budget::meter::{self, Amounts};
-use crate::budget::window::Window;
-use crate::engine::Engine;
-use crate::engine::rows::Rows;
-use crate::id;
+use crate::id::Uuids;
 use crate::instant::Instant;
-use crate::ledger::Failure;
 use crate::ledger::attribution::Attribution;
-use crate::ledger::entry::Entry;
-use crate::ledger::reservation::Reservation;
-use crate::ledger::used::read_usage;
-use crate::refusal::Refusal;
-use crate::statement::{required, statement, timestamp};
+use crate::ledger::batch::{Answer, answer};
+use crate::ledger::entry::{Entry, Timing};
+use crate::ledger::idempotency::{self, Key, Operation};
+use crate::ledger::reservation::{self, Reservation};
+use crate::ledger::settle::{Settled, add, settle, standings};
+use crate::ledger::slots::Sums;
+use crate::ledger::used::{Used, price_reading, read};
+use crate::ledger::{Failure, budgets, tenant};
+use crate::refusal::{Code, Refusal};
+use crate::statement::{statement, timestamp};
 
 statement! {
-    read find_limits(INT4OID, INT8ARRAYOID) =
-    "SELECT budget.budget_id, budget.meter, budget.limit_units, budget.hard FROM tokbudget.budget
-     WHERE budget.tenant_id OPERATOR(pg_catalog.=) $1 AND budget.budget_id OPERATOR(pg_catalog.=) ANY ($2)"
+    write mark_committed(INT4OID, TIMESTAMPTZOID, UUIDARRAYOID, BYTEAARRAYOID, JSONBARRAYOID) =
+    "UPDATE tokbudget.reservation
+     SET state = 'committed', settled_at = $2, settle_hash = settled.settle_hash, settlement = settled.settlement
+     FROM ROWS FROM (pg_catalog.unnest($3), pg_catalog.unnest($4), pg_catalog.unnest($5))
+         AS settled (reservation_id, settle_hash, settlement)
+     WHERE reservation.tenant_id OPERATOR(pg_catalog.=) $1
+         AND reservation.reservation_id OPERATOR(pg_catalog.=) settled.reservation_id"
 }
 
-statement! {
-    write mark_committed(INT4OID, UUIDOID, TIMESTAMPTZOID, BYTEAOID, JSONBOID) =
-    "UPDATE tokbudget.reservation SET state = 'committed', settled_at = $3, settle_hash = $4, settlement = $5
-     WHERE reservation.tenant_id OPERATOR(pg_catalog.=) $1 AND reservation.reservation_id OPERATOR(pg_catalog.=) $2"
-}
-
-/// What a commit booked. Kept as the answer to the same commit again.
-#[derive(Serialize, Deserialize)]
+/// What was booked. Kept as the answer to the same call again.
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Receipt {
     /// Bytes of its UUID.
     pub entry: [u8; 16],
@@ -51,118 +53,338 @@ pub struct Receipt {
 }
 
 /// What a caller reports of a call.
-pub struct Report<'a> {
-    pub usage: Value,
+pub struct Report {
+    pub reservation_id: Uuid,
+    /// None where the provider told nothing; then `without_usage` decides.
+    pub usage: Option<Value>,
     pub attributes: Value,
     /// Whose dialect the usage object is in; none for what its shape says.
-    pub provider: Option<&'a str>,
+    pub provider: Option<String>,
     /// Where the counts come from.
-    pub usage_source: &'a str,
+    pub usage_source: String,
+    pub without_usage: String,
+    pub idempotency_key: Option<String>,
 }
 
 /// Where counts may come from.
 const USAGE_SOURCES: [&str; 3] = ["provider", "partial", "estimated"];
 
-/// Settles a reservation with the provider's own usage object. More than was held is booked in full; after expiry it is
-/// booked too, flagged late, because the ledger tells the truth.
+pub fn check_usage_source(usage_source: &str) -> Result<(), Refusal> {
+    if USAGE_SOURCES.contains(&usage_source) {
+        return Ok(());
+    }
+    let why = "not one of provider, partial, estimated";
+    Err(Refusal::invalid_argument("usage_source", why, "Say where the counts come from."))
+}
+
+/// A report that has been read, with what it settles.
+struct Prepared {
+    index: usize,
+    key: Option<Key>,
+    reservation: Reservation,
+    attribution: Attribution,
+    settle_hash: Vec<u8>,
+    usage_source: String,
+    budgets: Vec<Settled>,
+    used: Used,
+    spent_units: Vec<i64>,
+    overrun: bool,
+    timing: Timing,
+}
+
+/// Settles reservations with the providers' own usage objects. More than was held is booked in full; after expiry it is
+/// booked too and flagged, because the ledger tells the truth.
 pub fn commit(
     client: &mut SpiClient<'_>,
-    reservation_id: Uuid,
-    report: Report<'_>,
+    reports: Vec<Answer<Report>>,
     now: Instant,
-) -> Result<Receipt, Failure> {
-    let Report { usage, attributes, provider, usage_source } = report;
-    if !USAGE_SOURCES.contains(&usage_source) {
-        let why = "not one of provider, partial, estimated";
-        return Err(Refusal::invalid_argument("usage_source", why, "Say where the counts come from.").into());
+) -> Result<Vec<Answer<Receipt>>, Failure> {
+    let mut answers: Vec<Option<Answer<Receipt>>> = reports.iter().map(|_| None).collect();
+    let mut set = |index: usize, answer: Answer<Receipt>| {
+        if let Some(place) = answers.get_mut(index) {
+            *place = Some(answer);
+        }
+    };
+    let mut given = Vec::with_capacity(reports.len());
+    let mut seen = Seen::default();
+    for (index, report) in reports.into_iter().enumerate() {
+        match report.and_then(|report| Ok((seen.check(&report)?, report))) {
+            Ok((attribution, report)) => given.push((index, report, attribution)),
+            Err(refusal) => set(index, Err(refusal)),
+        }
     }
-    let payload = json!({"usage": usage, "attributes": attributes, "provider": provider, "usage_source": usage_source});
-    let payload = payload.to_string();
-    let settle_hash = Sha256::digest(payload).to_vec();
-    let attribution = Attribution::parse(attributes)?;
+    // Keys before reservations, each in one order everywhere.
+    given.sort_by(|(_, left, _), (_, right, _)| left.idempotency_key.cmp(&right.idempotency_key));
+    let tenant_id = seen.tenant_id.unwrap_or_default();
+    let mut keys = HashSet::new();
+    let mut keyed = Vec::with_capacity(given.len());
+    for (index, report, attribution) in given {
+        match answer(take_key(client, tenant_id, &mut keys, &report, now))? {
+            Ok((key, None)) => keyed.push((index, report, attribution, key)),
+            Ok((_, Some(first))) => set(index, Ok(first)),
+            Err(refusal) => set(index, Err(refusal)),
+        }
+    }
+    let ids: Vec<Uuid> = keyed.iter().map(|(_, report, ..)| report.reservation_id).collect();
+    let mut reservations = if ids.is_empty() { HashMap::new() } else { reservation::lock(client, tenant_id, ids)? };
+    let mut kept = Budgets::read(client, tenant_id, &reservations, now)?;
+    keyed.sort_by_key(|(index, ..)| *index);
+    let mut prepared = Vec::with_capacity(keyed.len());
+    for (index, report, attribution, key) in keyed {
+        let step = prepare(client, &mut reservations, &mut kept, index, report, attribution, now);
+        match (answer(step)?, key) {
+            (Ok(Step::Settle(mut it)), key) => {
+                it.key = key;
+                prepared.push(*it);
+            }
+            (Ok(Step::Answered(first)), key) => {
+                if let Some(key) = key {
+                    idempotency::answer(client, &key, &first)?;
+                }
+                set(index, Ok(first));
+            }
+            (Err(refusal), key) => {
+                if let Some(key) = key {
+                    idempotency::forget(client, &key)?;
+                }
+                set(index, Err(refusal));
+            }
+        }
+    }
+    for (index, receipt) in book(client, tenant_id, prepared, &kept, now)? {
+        set(index, Ok(receipt));
+    }
+    answers.into_iter().map(|answer| answer.ok_or(Failure::Internal("a commit has no answer"))).collect()
+}
 
-    let reservation = Reservation::lock(client, reservation_id)?;
+/// What the reports of a batch before have been about.
+#[derive(Default)]
+struct Seen {
+    tenant_id: Option<i32>,
+    reservations: HashSet<[u8; 16]>,
+}
+
+impl Seen {
+    fn check(&mut self, report: &Report) -> Result<Attribution, Refusal> {
+        check_usage_source(&report.usage_source)?;
+        if !["held", "input"].contains(&report.without_usage.as_str()) {
+            let hint = "held charges all that was held, input only the input tokens.";
+            return Err(Refusal::invalid_argument("without_usage", "not one of held, input", hint));
+        }
+        if let Some(key) = &report.idempotency_key {
+            idempotency::check_key(key)?;
+        }
+        let attribution = Attribution::parse(report.attributes.clone())?;
+        let tenant_id = reservation::tenant_of(report.reservation_id)?;
+        if *self.tenant_id.get_or_insert(tenant_id) != tenant_id {
+            return Err(Refusal::new(
+                Code::InvalidArgument,
+                "reservations of different tenants",
+                json!({"reservation": report.reservation_id.to_string()}),
+                "All calls of one batch belong to one tenant.",
+            ));
+        }
+        if !self.reservations.insert(*report.reservation_id.as_bytes()) {
+            let why = "the same reservation twice in one batch";
+            return Err(Refusal::invalid_argument("reservation", why, "A reservation is settled once."));
+        }
+        Ok(attribution)
+    }
+}
+
+fn payload(report: &Report) -> Value {
+    let Report { usage, attributes, provider, usage_source, .. } = report;
+    let mut payload =
+        json!({"usage": usage, "attributes": attributes, "provider": provider, "usage_source": usage_source});
+    if usage.is_none() {
+        payload["without_usage"] = json!(report.without_usage);
+    }
+    payload
+}
+
+fn take_key(
+    client: &mut SpiClient<'_>,
+    tenant_id: i32,
+    keys: &mut HashSet<String>,
+    report: &Report,
+    now: Instant,
+) -> Result<(Option<Key>, Option<Receipt>), Failure> {
+    let Some(key) = &report.idempotency_key else { return Ok((None, None)) };
+    let mut payload = payload(report);
+    payload["reservation"] = json!(report.reservation_id.to_string());
+    let key = Key::new(tenant_id, Operation::Commit, key, &payload, keys)?;
+    let first = idempotency::claim(client, &key, now)?;
+    Ok((Some(key), first))
+}
+
+/// The budgets of all reservations, read once.
+struct Budgets {
+    found: Vec<Rc<Budget>>,
+    grace_us: i64,
+}
+
+impl Budgets {
+    fn read(
+        client: &mut SpiClient<'_>,
+        tenant_id: i32,
+        reservations: &HashMap<[u8; 16], Reservation>,
+        now: Instant,
+    ) -> Result<Budgets, Failure> {
+        let mut ids: Vec<i64> = reservations.values().flat_map(|it| it.slots.budget_ids.iter().copied()).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let found =
+            budgets::by_id(client, tenant_id, ids, now)?.into_iter().map(|found| Rc::new(found.budget)).collect();
+        // Only who is late needs to know how late is too late.
+        let is_any_late = reservations.values().any(|it| now >= it.expires_at);
+        let grace_us = if is_any_late { tenant::commit_grace_us(client, tenant_id)? } else { 0 };
+        Ok(Budgets { found, grace_us })
+    }
+
+    fn of(&self, client: &mut SpiClient<'_>, reservation: &Reservation) -> Result<Vec<Settled>, Failure> {
+        let slots = &reservation.slots;
+        let own: Vec<&Rc<Budget>> =
+            self.found.iter().filter(|budget| slots.budget_ids.contains(&budget.budget_id)).collect();
+        let ids: Vec<i64> = own.iter().map(|budget| budget.budget_id).collect();
+        let places = slots.places(client, reservation.spender.tenant_id, &ids)?;
+        Ok(own.into_iter().zip(places).map(|(budget, place)| Settled { budget: Rc::clone(budget), place }).collect())
+    }
+}
+
+enum Step {
+    Settle(Box<Prepared>),
+    /// By the first commit with the same payload.
+    Answered(Receipt),
+}
+
+fn prepare(
+    client: &mut SpiClient<'_>,
+    reservations: &mut HashMap<[u8; 16], Reservation>,
+    kept: &mut Budgets,
+    index: usize,
+    report: Report,
+    attribution: Attribution,
+    now: Instant,
+) -> Result<Step, Failure> {
+    let id = report.reservation_id;
+    let settle_hash = Sha256::digest(payload(&report).to_string()).to_vec();
+    let reservation = reservations.remove(id.as_bytes()).ok_or_else(|| reservation::unknown(id))?;
     match reservation.state.as_str() {
         "held" | "expired" => {}
         "committed" if reservation.settle_hash.as_ref() == Some(&settle_hash) => {
             let receipt = reservation.settlement.and_then(|settlement| serde_json::from_value(settlement).ok());
-            return receipt.ok_or(Failure::Internal("the answer kept for a commit is unreadable"));
+            return receipt.map(Step::Answered).ok_or(Failure::Internal("the answer kept for a commit is unreadable"));
         }
         _ => return Err(reservation.already_settled().into()),
     }
     let attribution = Attribution::parse(reservation.attributes.clone())?.overridden_by(attribution);
-    let budgets = read_budgets(client, &reservation)?;
-    let is_cost_limited = budgets.iter().any(|budget| meter::is_money(&budget.meter));
-    let used = read_usage(client, &reservation, usage, provider, &attribution, is_cost_limited)?;
-    let spent_units: Vec<i64> =
-        budgets.iter().map(|budget| used.amounts.get(&budget.meter).copied().unwrap_or(0)).collect();
-    let overrun = spent_units.iter().zip(&reservation.held_units).any(|(spent, held)| spent > held);
-    // From this instant on the hold may have been given to others.
-    let late = now >= reservation.expires_at;
-    let settlements = reservation.settlements(&spent_units);
-    let balances = Rows::new(client).settle(reservation.tenant_id, &settlements)?;
-
-    let claims: Vec<Claim> =
-        budgets.into_iter().map(|budget| Claim { budget, window: Window::WHOLE, units: 0 }).collect();
-    let receipt = Receipt {
-        entry: id::new_uuid(reservation.tenant_id)?,
-        cost_nanos: used.charge.as_ref().map(|charge| charge.cost_nanos),
-        internal_nanos: used.charge.as_ref().map(|charge| charge.internal_nanos),
-        currency: reservation.currency.clone(),
-        tokens: used.amounts.get(meter::TOKENS).copied().unwrap_or(0),
-        overrun,
-        released: meter::amounts_to_json(&released(&reservation.held, &used.amounts)),
-        remaining: meter::amounts_to_json(&remaining(&claims, &balances)),
-        flags: used.flags.clone(),
+    let budgets = kept.of(client, &reservation)?;
+    let is_cost_limited = budgets.iter().any(|it| meter::is_money(&it.budget.meter));
+    let (usage, usage_source) = match report.usage {
+        Some(usage) => (usage, report.usage_source),
+        None => (assumed_usage(&reservation, &report.without_usage), "estimated".to_string()),
     };
-    Entry {
-        entry_id: Uuid::from_bytes(receipt.entry),
-        recorded_at: now,
-        reservation: &reservation,
-        used: &used,
-        spent_units: &spent_units,
-        attribution: &attribution,
-        usage_source,
-        overrun,
-        late,
+    let reading = read(usage, report.provider.as_deref(), reservation.spender.model.is_some())?;
+    let used = price_reading(client, &reservation.spender, reading, &reservation.held, &attribution, is_cost_limited)?;
+    let held = &reservation.slots;
+    let mut spent_units = vec![0; held.units.len()];
+    let mut overrun = false;
+    for Settled { budget, place } in &budgets {
+        let used_units = used.amounts.get(&budget.meter).copied().unwrap_or(0);
+        place.spend(used_units, &held.units, &mut spent_units);
+        overrun |= used_units > held.units.get(place.own).copied().unwrap_or(0);
     }
-    .add(client)?;
-    let settlement = serde_json::to_value(&receipt).map_err(|_| Failure::Internal("an answer cannot be kept"))?;
-    mark_committed(
-        client,
-        &[
-            reservation.tenant_id.into(),
-            reservation_id.into(),
-            timestamp(now)?.into(),
-            settle_hash.into(),
-            JsonB(settlement).into(),
-        ],
-    )?;
-    Ok(receipt)
+    // From the instant of its expiry on the hold may have been given to others.
+    let late_us = now.0.saturating_sub(reservation.expires_at.0);
+    let timing = match late_us {
+        ..0 => Timing::InTime,
+        _ if late_us < kept.grace_us => Timing::InGrace,
+        _ => Timing::Late,
+    };
+    Ok(Step::Settle(Box::new(Prepared {
+        index,
+        key: None,
+        attribution,
+        settle_hash,
+        usage_source,
+        budgets,
+        used,
+        spent_units,
+        overrun,
+        timing,
+        reservation,
+    })))
 }
 
-/// The budgets of the reservation, in its order.
-fn read_budgets(client: &mut SpiClient<'_>, reservation: &Reservation) -> Result<Vec<Budget>, Failure> {
-    let mut budgets = Vec::with_capacity(reservation.budget_ids.len());
-    if !reservation.budget_ids.is_empty() {
-        for row in find_limits(client, &[reservation.tenant_id.into(), reservation.budget_ids.clone().into()])? {
-            budgets.push(Budget {
-                budget_id: required(&row, 1)?,
-                account: String::new(),
-                meter: required(&row, 2)?,
-                limit_units: required(&row, 3)?,
-                hard: required(&row, 4)?,
-            });
-        }
+/// What is charged where the provider told nothing.
+fn assumed_usage(reservation: &Reservation, without_usage: &str) -> Value {
+    let output_tokens = if without_usage == "held" { reservation.max_output_tokens } else { 0 };
+    json!({"input_tokens": reservation.input_tokens, "output_tokens": output_tokens})
+}
+
+/// Changes the balances of all in one step, and writes each down.
+fn book(
+    client: &mut SpiClient<'_>,
+    tenant_id: i32,
+    prepared: Vec<Prepared>,
+    kept: &Budgets,
+    now: Instant,
+) -> Result<Vec<(usize, Receipt)>, Failure> {
+    if prepared.is_empty() {
+        return Ok(Vec::new());
     }
-    reservation
-        .budget_ids
-        .iter()
-        .map(|budget_id| {
-            let found = budgets.iter().find(|budget| budget.budget_id == *budget_id).cloned();
-            found.ok_or(Failure::Internal("a budget of a reservation is missing"))
-        })
-        .collect()
+    let mut sums = Sums::default();
+    for it in &prepared {
+        add(&mut sums, &it.reservation.slots, it.reservation.is_held(), &it.spent_units, &it.budgets)?;
+    }
+    let settled = settle(client, tenant_id, sums, &kept.found, now)?;
+    let mut ids = Uuids::new(tenant_id, now)?;
+    let mut receipts = Vec::with_capacity(prepared.len());
+    let (mut committed, mut hashes, mut settlements) = (Vec::new(), Vec::new(), Vec::new());
+    for it in prepared {
+        let Prepared { reservation, used, .. } = &it;
+        let standings = standings(client, tenant_id, &reservation.slots, &it.budgets, &settled, now)?;
+        let remaining = remaining(it.budgets.iter().map(|it| &*it.budget).zip(&standings));
+        let mut flags = used.flags.clone();
+        flags.extend(reservation.flags.iter().cloned());
+        flags.extend(it.timing.flag().map(str::to_string));
+        let receipt = Receipt {
+            entry: ids.next(),
+            cost_nanos: used.charge.as_ref().map(|charge| charge.cost_nanos),
+            internal_nanos: used.charge.as_ref().map(|charge| charge.internal_nanos),
+            currency: reservation.spender.currency.clone(),
+            tokens: used.amounts.get(meter::TOKENS).copied().unwrap_or(0),
+            overrun: it.overrun,
+            released: meter::amounts_to_json(&released(&reservation.held, &used.amounts)),
+            remaining: meter::amounts_to_json(&remaining),
+            flags,
+        };
+        Entry {
+            kind: "commit",
+            entry_id: Uuid::from_bytes(receipt.entry),
+            recorded_at: now,
+            spender: &reservation.spender,
+            used,
+            spent: &reservation.slots.with(it.spent_units.clone()),
+            attribution: &it.attribution,
+            usage_source: &it.usage_source,
+            overrun: it.overrun,
+            late: it.timing == Timing::Late,
+            flags: &receipt.flags,
+        }
+        .add(client)?;
+        if let Some(key) = &it.key {
+            idempotency::answer(client, key, &receipt)?;
+        }
+        let settlement = serde_json::to_value(&receipt).map_err(|_| Failure::Internal("an answer cannot be kept"))?;
+        committed.push(reservation.id);
+        hashes.push(it.settle_hash);
+        settlements.push(JsonB(settlement));
+        receipts.push((it.index, receipt));
+    }
+    let arguments = [tenant_id.into(), timestamp(now)?.into(), committed.into(), hashes.into(), settlements.into()];
+    mark_committed(client, &arguments)?;
+    Ok(receipts)
 }
 
 fn released(held: &Amounts, used: &Amounts) -> Amounts {

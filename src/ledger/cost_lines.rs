@@ -3,8 +3,8 @@
 use pgrx::spi::SpiClient;
 
 use crate::ledger::Failure;
-use crate::ledger::charge::{Call, Priceable};
 use crate::ledger::price_book;
+use crate::ledger::pricing::{Call, Priceable};
 use crate::ledger::used::Reading;
 use crate::price::{Item, bill};
 

@@ -8,7 +8,8 @@ use crate::budget::meter;
 use crate::instant::Instant;
 use crate::ledger::Failure;
 use crate::ledger::attribution::{Attribution, COLUMNS};
-use crate::ledger::reservation::Reservation;
+use crate::ledger::slots::Slots;
+use crate::ledger::spender::Spender;
 use crate::ledger::used::Used;
 use crate::price::format_nanos;
 use crate::statement::{statement, timestamp, timestamps};
@@ -19,37 +20,55 @@ statement! {
         INT4OID, UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID, UUIDOID, INT8OID, INT8ARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID,
         INT8ARRAYOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID,
         JSONBOID, JSONBOID, NUMERICOID, TEXTOID, INT8OID, BOOLOID, BOOLOID, TEXTARRAYOID, NUMERICOID, NUMERICOID, INT8OID,
-        TEXTOID, TEXTOID, TEXTOID, JSONBOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, JSONBOID
+        TEXTOID, TEXTOID, TEXTOID, JSONBOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID,
+        JSONBOID, INT8OID
     ) =
     "INSERT INTO tokbudget.entry (
-         tenant_id, entry_id, recorded_at, reserved_at, kind, reservation_id, account_id, account_ids, budget_ids,
+         tenant_id, entry_id, recorded_at, reserved_at, reservation_id, account_id, account_ids, budget_ids,
          window_starts, spent_units, cost_center, provider, request_model, response_model, operation, requests,
          input_tokens, cache_read_input_tokens, cache_write_input_tokens, output_tokens, reasoning_output_tokens, buckets,
          meters, cost, currency, price_id, overrun, late, flags, internal_cost, reported_cost, rate_id, service_tier, region,
-         usage_source, usage_details, workflow, step, session, task, end_user, agent, outcome, trace_id, labels, actor)
-     VALUES ($1, $2, $3, $4, 'commit', $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
+         usage_source, usage_details, kind, workflow, step, session, task, end_user, agent, outcome, trace_id, labels,
+         retry_count, actor)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
          $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, $44, $45,
-         SESSION_USER)"
+         $46, $47, SESSION_USER)"
 }
 
-/// What a commit adds to the ledger.
+/// How a commit stands to the life of its hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timing {
+    InTime,
+    /// After the expiry, within the tenant's period of grace.
+    InGrace,
+    Late,
+}
+
+impl Timing {
+    pub fn flag(self) -> Option<&'static str> {
+        (self == Timing::InGrace).then_some("grace")
+    }
+}
+
+/// What a commit or a charge adds to the ledger.
 pub struct Entry<'a> {
+    pub kind: &'a str,
     pub entry_id: Uuid,
     pub recorded_at: Instant,
-    pub reservation: &'a Reservation,
+    pub spender: &'a Spender,
     pub used: &'a Used,
-    /// What it adds to each of the reservation's budgets, in units of the budget's meter.
-    pub spent_units: &'a [i64],
+    pub spent: &'a Slots,
     pub attribution: &'a Attribution,
     pub usage_source: &'a str,
     pub overrun: bool,
     pub late: bool,
+    pub flags: &'a [String],
 }
 
 impl Entry<'_> {
     /// Adds it.
     pub fn add(self, client: &mut SpiClient<'_>) -> Result<(), Failure> {
-        let Entry { reservation, used, attribution, .. } = self;
+        let Entry { spender, used, attribution, .. } = self;
         let (usage, charge) = (&used.reading.usage, used.charge.as_ref());
         let amount = |name: &str| used.amounts.get(name).copied().unwrap_or(0);
         let sum = |buckets: &[Bucket]| usage.sum("tokens", buckets).unwrap_or(0);
@@ -59,19 +78,19 @@ impl Entry<'_> {
             .or(usage.operation.map(str::to_string))
             .or(charge.and_then(|charge| charge.operation.clone()));
         let mut arguments = vec![
-            reservation.tenant_id.into(),
+            spender.tenant_id.into(),
             self.entry_id.into(),
             timestamp(self.recorded_at)?.into(),
-            timestamp(reservation.created_at)?.into(),
-            reservation.reservation_id.into(),
-            reservation.account_id.into(),
-            reservation.account_ids.clone().into(),
-            reservation.budget_ids.clone().into(),
-            timestamps(reservation.window_starts.iter().copied())?.into(),
-            self.spent_units.to_vec().into(),
-            reservation.cost_center.clone().into(),
+            timestamp(spender.at)?.into(),
+            spender.reservation_id.into(),
+            spender.account_id.into(),
+            spender.account_ids.clone().into(),
+            self.spent.budget_ids.clone().into(),
+            timestamps(self.spent.window_starts.iter().copied())?.into(),
+            self.spent.units.clone().into(),
+            spender.cost_center.clone().into(),
             provider.into(),
-            reservation.model.clone().into(),
+            spender.model.clone().into(),
             attribution.text("response_model").or(usage.model.clone()).into(),
             operation.into(),
             amount(meter::REQUESTS).into(),
@@ -83,11 +102,11 @@ impl Entry<'_> {
             JsonB(counts_to_json(&without_requests(usage.counts))).into(),
             JsonB(meter::amounts_to_json(&used.reading.meters)).into(),
             money(charge.map(|charge| charge.cost_nanos))?.into(),
-            reservation.currency.clone().into(),
+            spender.currency.clone().into(),
             charge.and_then(|charge| charge.price_id).into(),
             self.overrun.into(),
             self.late.into(),
-            used.flags.clone().into(),
+            self.flags.to_vec().into(),
             money(charge.map(|charge| charge.internal_nanos))?.into(),
             money(usage.stated.cost_nanos)?.into(),
             charge.and_then(|charge| charge.rate_id).into(),
@@ -95,9 +114,11 @@ impl Entry<'_> {
             used.region.clone().into(),
             self.usage_source.into(),
             JsonB(details(used)).into(),
+            self.kind.into(),
         ];
         arguments.extend(COLUMNS.iter().map(|column| attribution.text(column).into()));
         arguments.push(JsonB(attribution.labels()).into());
+        arguments.push(attribution.retry_count().into());
         insert_entry(client, &arguments)?;
         Ok(())
     }

@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use crate::budget::meter::{self, Amounts};
 use crate::ledger::Failure;
-use crate::ledger::charge::{Call, meter_prices};
 use crate::ledger::price_book;
+use crate::ledger::pricing::{Call, meter_prices};
 use crate::price::{CacheWrites, Price, PriceError, hold_nanos, hold_nanos_with};
 use crate::usage::Bucket;
 

@@ -1,13 +1,16 @@
 //! Release: give a hold back unused.
 
+use std::collections::HashSet;
+
 use pgrx::Uuid;
 use pgrx::spi::SpiClient;
+use serde_json::json;
 
-use crate::engine::Engine;
-use crate::engine::rows::Rows;
 use crate::instant::Instant;
-use crate::ledger::Failure;
-use crate::ledger::reservation::Reservation;
+use crate::ledger::idempotency::{self, Key, Operation};
+use crate::ledger::settle::{Settled, add, settle};
+use crate::ledger::slots::Sums;
+use crate::ledger::{Failure, reservation};
 use crate::statement::{statement, timestamp};
 
 statement! {
@@ -19,19 +22,39 @@ statement! {
 /// Gives the hold back. `false` when that has been done already, by a release or by its expiry.
 pub fn release(
     client: &mut SpiClient<'_>,
-    reservation_id: Uuid,
+    id: Uuid,
     reason: Option<&str>,
+    idempotency_key: Option<&str>,
     now: Instant,
 ) -> Result<bool, Failure> {
-    let reservation = Reservation::lock(client, reservation_id)?;
-    match reservation.state.as_str() {
-        "held" => {}
-        "committed" => return Err(reservation.already_settled().into()),
-        _ => return Ok(false),
-    }
-    let nothing_spent = vec![0; reservation.budget_ids.len()];
-    Rows::new(client).settle(reservation.tenant_id, &reservation.settlements(&nothing_spent))?;
-    let arguments = [reservation.tenant_id.into(), reservation_id.into(), timestamp(now)?.into(), reason.into()];
-    mark_released(client, &arguments)?;
-    Ok(true)
+    let tenant_id = reservation::tenant_of(id)?;
+    let payload = json!({"reservation": id.to_string(), "reason": reason});
+    let key = idempotency_key
+        .map(|key| Key::new(tenant_id, Operation::Release, key, &payload, &mut HashSet::new()))
+        .transpose()?;
+    idempotency::once(client, key.as_ref(), now, |client| {
+        let reservation = reservation::lock_one(client, id)?;
+        match reservation.state.as_str() {
+            "held" => {}
+            "committed" => return Err(reservation.already_settled().into()),
+            _ => return Ok(false),
+        }
+        let mut sums = Sums::default();
+        add_release(client, &mut sums, &reservation)?;
+        settle(client, tenant_id, sums, &[], now)?;
+        mark_released(client, &[tenant_id.into(), id.into(), timestamp(now)?.into(), reason.into()])?;
+        Ok(true)
+    })
+}
+
+/// Adds to `sums` what giving a whole hold back does.
+pub fn add_release(
+    client: &mut SpiClient<'_>,
+    sums: &mut Sums,
+    reservation: &reservation::Reservation,
+) -> Result<(), Failure> {
+    let slots = &reservation.slots;
+    let nothing_spent = vec![0; slots.units.len()];
+    let budgets = Settled::of_any(client, reservation.spender.tenant_id, slots)?;
+    add(sums, slots, reservation.is_held(), &nothing_spent, &budgets)
 }

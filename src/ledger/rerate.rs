@@ -4,8 +4,8 @@ mod booked;
 
 use std::collections::BTreeMap;
 
+use pgrx::Uuid;
 use pgrx::spi::SpiClient;
-use pgrx::{JsonB, Uuid};
 use serde_json::json;
 
 use crate::budget::meter;
@@ -13,45 +13,17 @@ use crate::engine::rows::Rows;
 use crate::engine::{Engine, Settlement};
 use crate::id;
 use crate::instant::Instant;
-use crate::ledger::Failure;
 use crate::ledger::chain::Chain;
-use crate::ledger::charge::Charge;
-use crate::ledger::entry::money;
+use crate::ledger::correction::Correction;
+use crate::ledger::pricing::Charge;
+use crate::ledger::{Failure, tenant};
 use crate::statement::{required, statement, timestamp};
 use booked::Booked;
-
-statement! {
-    /// One re-rating of a tenant at a time. It changes the row, so that one with an older snapshot fails instead of adding
-    /// the same corrections again.
-    write lock_tenant(INT4OID, TIMESTAMPTZOID) =
-    "UPDATE tokbudget.tenant SET rerated_at = $2 WHERE tenant.tenant_id OPERATOR(pg_catalog.=) $1"
-}
 
 statement! {
     read find_meters(INT4OID, INT8ARRAYOID) =
     "SELECT budget.budget_id, budget.meter FROM tokbudget.budget
      WHERE budget.tenant_id OPERATOR(pg_catalog.=) $1 AND budget.budget_id OPERATOR(pg_catalog.=) ANY ($2)"
-}
-
-statement! {
-    /// A correction has the attribution of what it corrects, and none of its counts: only the cost was wrong.
-    write insert_correction(
-        INT4OID, UUIDOID, TIMESTAMPTZOID, UUIDOID, TIMESTAMPTZOID, INT8ARRAYOID, NUMERICOID, NUMERICOID, INT8OID, INT8OID,
-        TEXTARRAYOID, JSONBOID
-    ) =
-    "INSERT INTO tokbudget.entry (
-         tenant_id, entry_id, recorded_at, reserved_at, kind, reservation_id, corrects_entry_id, account_id, account_ids,
-         budget_ids, window_starts, spent_units, cost_center, provider, request_model, response_model, operation, cost,
-         internal_cost, currency, price_id, rate_id, service_tier, region, usage_source, usage_details, flags, workflow, step,
-         session, task, end_user, agent, outcome, trace_id, labels, actor)
-     SELECT entry.tenant_id, $4, $5, entry.reserved_at, 'correction', entry.reservation_id, entry.entry_id, entry.account_id,
-         entry.account_ids, entry.budget_ids, entry.window_starts, $6, entry.cost_center, entry.provider, entry.request_model,
-         entry.response_model, entry.operation, $7, $8, entry.currency, $9, $10, entry.service_tier, entry.region,
-         entry.usage_source, $12, $11, entry.workflow, entry.step, entry.session, entry.task, entry.end_user, entry.agent,
-         entry.outcome, entry.trace_id, entry.labels, SESSION_USER
-     FROM tokbudget.entry
-     WHERE entry.tenant_id OPERATOR(pg_catalog.=) $1 AND entry.entry_id OPERATOR(pg_catalog.=) $2
-         AND entry.recorded_at OPERATOR(pg_catalog.=) $3"
 }
 
 /// Which entries to re-rate.
@@ -80,14 +52,16 @@ pub struct Rerated {
 
 /// Adds corrections where a price of today says something else of the instant of the call than the ledger does.
 pub fn rerate(client: &mut SpiClient<'_>, selection: &Selection<'_>, now: Instant) -> Result<Vec<Rerated>, Failure> {
-    let chain = Chain::find(client, selection.account, &[])?;
+    let chain = Chain::find(client, selection.account, &[], None)?;
     let tenant_id = chain.tenant_id;
     if !selection.is_dry_run {
-        lock_tenant(client, &[tenant_id.into(), timestamp(now)?.into()])?;
+        tenant::lock_corrections(client, tenant_id, now)?;
     }
     let mut corrections = Vec::new();
     let mut place = booked::beginning();
-    'pages: while let Some((page, end)) = booked::page(client, tenant_id, chain.own_account_id(), selection, place)? {
+    'pages: while let Some((page, end)) =
+        booked::page(client, tenant_id, Some(chain.own_account_id()), selection, place)?
+    {
         place = end;
         for mut booked in page {
             if corrections.len() >= selection.batch_size {
@@ -95,23 +69,24 @@ pub fn rerate(client: &mut SpiClient<'_>, selection: &Selection<'_>, now: Instan
             }
             pgrx::check_for_interrupts!();
             if let Some(charge) = booked.charge_anew(client, tenant_id)? {
-                corrections.push(Correction::new(client, tenant_id, booked, charge)?);
+                corrections.push(Change::new(client, tenant_id, booked, charge)?);
             }
         }
     }
     if !selection.is_dry_run {
         settle(client, tenant_id, &corrections)?;
+        let mut ids = id::Uuids::new(tenant_id, now)?;
         for correction in &mut corrections {
-            correction.add(client, tenant_id, now)?;
+            correction.add(client, tenant_id, Uuid::from_bytes(ids.next()), now)?;
         }
     }
-    Ok(corrections.into_iter().map(Correction::into_rerated).collect())
+    Ok(corrections.into_iter().map(Change::into_rerated).collect())
 }
 
 /// Changes all balances in one go: the engine locks in the order of the settlements, which is the same everywhere.
-fn settle(client: &mut SpiClient<'_>, tenant_id: i32, corrections: &[Correction]) -> Result<(), Failure> {
+fn settle(client: &mut SpiClient<'_>, tenant_id: i32, corrections: &[Change]) -> Result<(), Failure> {
     let mut spent: BTreeMap<(i64, Instant), i64> = BTreeMap::new();
-    for Correction { booked, deltas, .. } in corrections {
+    for Change { booked, deltas, .. } in corrections {
         for ((budget_id, start), delta) in booked.budget_ids.iter().zip(&booked.window_starts).zip(deltas) {
             let sum = spent.entry((*budget_id, *start)).or_insert(0);
             *sum = sum.checked_add(*delta).ok_or(OUT_OF_RANGE)?;
@@ -120,12 +95,7 @@ fn settle(client: &mut SpiClient<'_>, tenant_id: i32, corrections: &[Correction]
     let settlements: Vec<Settlement> = spent
         .into_iter()
         .filter(|(_, spent_units)| *spent_units != 0)
-        .map(|((budget_id, window_start), spent_units)| Settlement {
-            budget_id,
-            window_start,
-            held_units: 0,
-            spent_units,
-        })
+        .map(|(slot, spent_units)| Settlement { slot, held_units: 0, spent_units, granted_units: 0 })
         .collect();
     Rows::new(client).settle(tenant_id, &settlements)?;
     Ok(())
@@ -134,7 +104,7 @@ fn settle(client: &mut SpiClient<'_>, tenant_id: i32, corrections: &[Correction]
 const OUT_OF_RANGE: Failure = Failure::Internal("corrections leave the range of bigint");
 
 /// What is to be added for one entry.
-struct Correction {
+struct Change {
     booked: Booked,
     charge: Charge,
     /// What it adds to each of the entry's budgets.
@@ -142,7 +112,7 @@ struct Correction {
     correction_id: Option<Uuid>,
 }
 
-impl Correction {
+impl Change {
     fn new(client: &mut SpiClient<'_>, tenant_id: i32, booked: Booked, charge: Charge) -> Result<Self, Failure> {
         let mut meters: Vec<(i64, String)> = Vec::new();
         if !booked.budget_ids.is_empty() {
@@ -159,44 +129,47 @@ impl Correction {
             };
             new_units.checked_sub(*units).ok_or(OUT_OF_RANGE)
         };
-        let deltas = booked.budget_ids.iter().zip(&booked.spent_units).map(delta).collect::<Result<_, Failure>>()?;
-        Ok(Correction { booked, charge, deltas, correction_id: None })
+        let deltas =
+            booked.budget_ids.iter().zip(&booked.total.spent_units).map(delta).collect::<Result<_, Failure>>()?;
+        Ok(Change { booked, charge, deltas, correction_id: None })
     }
 
-    fn add(&mut self, client: &mut SpiClient<'_>, tenant_id: i32, now: Instant) -> Result<(), Failure> {
-        let Correction { booked, charge, deltas, .. } = &*self;
-        let correction_id = Uuid::from_bytes(id::new_uuid(tenant_id)?);
+    fn add(
+        &mut self,
+        client: &mut SpiClient<'_>,
+        tenant_id: i32,
+        correction_id: Uuid,
+        now: Instant,
+    ) -> Result<(), Failure> {
+        let Change { booked, charge, deltas, .. } = &*self;
         let mut flags = vec!["rerated".to_string()];
         flags.extend(charge.flags.iter().map(ToString::to_string));
         let details =
             if charge.other_price_ids.is_empty() { json!({}) } else { json!({"other_prices": charge.other_price_ids}) };
-        let difference = |new: i64, old: Option<i64>| money(Some(new - old.unwrap_or(0)));
-        let arguments = [
-            tenant_id.into(),
-            booked.entry_id.into(),
-            timestamp(booked.recorded_at)?.into(),
-            correction_id.into(),
-            timestamp(now)?.into(),
-            deltas.clone().into(),
-            difference(charge.cost_nanos, booked.cost_nanos)?.into(),
-            difference(charge.internal_nanos, booked.internal_nanos)?.into(),
-            charge.price_id.into(),
-            charge.rate_id.into(),
-            flags.into(),
-            JsonB(details).into(),
-        ];
-        insert_correction(client, &arguments)?;
+        Correction {
+            kind: "correction",
+            entry_id: correction_id,
+            spent_units: deltas.clone(),
+            cost_nanos: charge.cost_nanos - booked.total.cost_nanos.unwrap_or(0),
+            internal_nanos: charge.internal_nanos - booked.total.internal_nanos.unwrap_or(0),
+            price_id: charge.price_id,
+            rate_id: charge.rate_id,
+            flags,
+            details,
+            reason: None,
+        }
+        .add(client, tenant_id, (booked.entry_id, booked.recorded_at), now)?;
         self.correction_id = Some(correction_id);
         Ok(())
     }
 
     fn into_rerated(self) -> Rerated {
-        let Correction { booked, charge, correction_id, .. } = self;
+        let Change { booked, charge, correction_id, .. } = self;
         Rerated {
             entry_id: booked.entry_id,
             account: booked.account,
             model: booked.model,
-            old_nanos: booked.cost_nanos,
+            old_nanos: booked.total.cost_nanos,
             new_nanos: charge.cost_nanos,
             currency: booked.currency,
             correction_id,

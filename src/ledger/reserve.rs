@@ -1,4 +1,7 @@
-//! Reserve: hold what a call may use, against every budget above it, in one atomic step.
+//! Reserve: hold what calls may use, against every budget above them, in one atomic step.
+
+use std::collections::HashSet;
+use std::rc::Rc;
 
 use pgrx::spi::SpiClient;
 use pgrx::{JsonB, Uuid};
@@ -6,29 +9,33 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::budget::decision::{refusal, remaining};
+use crate::budget::decision::{Claim, remaining};
 use crate::budget::meter::{self, Amounts};
+use crate::budget::refusal::refusal;
 use crate::engine::rows::Rows;
-use crate::engine::{Engine, Verdict};
-use crate::id;
+use crate::engine::{Engine, Outcome, Taking};
+use crate::id::Uuids;
 use crate::instant::Instant;
 use crate::ledger::attribution::Attribution;
-use crate::ledger::chain::Chain;
-use crate::ledger::estimate::estimate;
-use crate::ledger::{Failure, idempotency};
+use crate::ledger::batch::{Answer, Scope, Scopes, answer};
+use crate::ledger::estimate::{Estimate, Wanted, estimate};
+use crate::ledger::idempotency::{self, Key, Operation};
+use crate::ledger::slots::Slots;
+use crate::ledger::spender::Spender;
+use crate::ledger::{Failure, alert};
 use crate::refusal::Refusal;
 use crate::statement::{statement, timestamp, timestamps};
 
 statement! {
     write insert_reservation(
         INT4OID, UUIDOID, INT8OID, INT8ARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID, INT8ARRAYOID, JSONBOID, TEXTOID, INT8OID,
-        INT8OID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, JSONBOID, JSONBOID
+        INT8OID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, JSONBOID, JSONBOID, TEXTARRAYOID
     ) =
     "INSERT INTO tokbudget.reservation (
          tenant_id, reservation_id, account_id, account_ids, budget_ids, window_starts, held_units, held, model,
          input_tokens, max_output_tokens, cost_center, currency, created_at, expires_at, attributes,
-         fallback_unit_prices, actor)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, SESSION_USER)"
+         fallback_unit_prices, flags, actor)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, SESSION_USER)"
 }
 
 /// Shortest life of a hold.
@@ -38,21 +45,18 @@ const TTL_US_MAX: i64 = 7 * 24 * 3_600_000_000;
 
 /// A call to hold for, as it came in.
 pub struct Request<'a> {
-    pub account: &'a str,
-    pub model: Option<&'a str>,
-    pub input_tokens: Option<i64>,
-    pub prompt: Option<&'a str>,
-    pub messages: Option<Value>,
-    pub max_output_tokens: Option<i64>,
+    pub account: String,
+    pub model: Option<String>,
+    pub wanted: Wanted<'a>,
     pub meters: Value,
     pub also: Vec<String>,
-    pub idempotency_key: Option<&'a str>,
+    pub idempotency_key: Option<String>,
     pub ttl_us: i64,
     pub attributes: Value,
 }
 
 /// What was held. Kept as the answer to an idempotency key.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Hold {
     /// Bytes of its UUID.
     pub reservation: [u8; 16],
@@ -63,52 +67,221 @@ pub struct Hold {
     pub held: Value,
     pub remaining: Value,
     pub expires_at: Instant,
+    #[serde(default)]
+    pub flags: Vec<String>,
 }
 
-/// Holds what `request` may use, or refuses. Checks run in a fixed order: arguments, existence, state, idempotency, price,
-/// limits. `interrupt` is called while tokens are counted.
+/// A request that may be decided.
+struct Prepared {
+    index: usize,
+    key: Option<Key>,
+    spender: Spender,
+    claims: Vec<Claim>,
+    estimate: Estimate,
+    held: Amounts,
+    attributes: Value,
+    expires_at: Instant,
+}
+
+/// Holds what each request may use, or says why not. Checks run in a fixed order: arguments, existence, state, idempotency,
+/// price, limits. `interrupt` is called while tokens are counted.
 pub fn reserve(
     client: &mut SpiClient<'_>,
-    request: Request<'_>,
+    requests: Vec<Answer<Request<'_>>>,
     now: Instant,
     interrupt: &mut dyn FnMut(),
-) -> Result<Hold, Failure> {
-    let arguments = Arguments::check(&request)?;
-    let chain = Chain::find(client, request.account, &request.also)?;
-    chain.check_active()?;
-
-    let Some(key) = request.idempotency_key else {
-        return decide(client, &request, arguments, &chain, now, interrupt);
+) -> Result<Vec<Answer<Hold>>, Failure> {
+    let mut answers: Vec<Option<Answer<Hold>>> = requests.iter().map(|_| None).collect();
+    let mut settle = |index: usize, answer: Answer<Hold>| {
+        if let Some(place) = answers.get_mut(index) {
+            *place = Some(answer);
+        }
     };
-    let payload_hash = hash_payload(&request);
-    if let Some(answer) = idempotency::claim(client, chain.tenant_id, key, &payload_hash, now)? {
-        return serde_json::from_value(answer)
-            .map_err(|_| Failure::Internal("the answer kept for an idempotency key is unreadable"));
-    }
-    match decide(client, &request, arguments, &chain, now, interrupt) {
-        Ok(hold) => {
-            idempotency::answer(client, chain.tenant_id, key, &hold)?;
-            Ok(hold)
+
+    // Accounts are made, and then keys taken, in one order everywhere, so that two batches never wait for each other.
+    let mut given: Vec<(usize, Request<'_>)> = Vec::with_capacity(requests.len());
+    for (index, request) in requests.into_iter().enumerate() {
+        match request {
+            Ok(request) => given.push((index, request)),
+            Err(refusal) => settle(index, Err(refusal)),
         }
-        Err(failure) => {
-            if matches!(failure, Failure::Refused(_)) {
-                idempotency::forget(client, chain.tenant_id, key)?;
+    }
+    given.sort_by(|(_, left), (_, right)| (&left.account, &left.also).cmp(&(&right.account, &right.also)));
+    let mut scopes = Scopes::new(now);
+    let mut scoped = Vec::with_capacity(given.len());
+    for (index, request) in given {
+        match answer(enter(client, &mut scopes, &request))? {
+            Ok((arguments, scope)) => scoped.push((index, request, arguments, scope)),
+            Err(refusal) => settle(index, Err(refusal)),
+        }
+    }
+    scoped.sort_by(|(_, left, ..), (_, right, ..)| left.idempotency_key.cmp(&right.idempotency_key));
+    let mut keys = HashSet::new();
+    let mut prepared = Vec::with_capacity(scoped.len());
+    for (index, request, arguments, scope) in scoped {
+        let step = prepare(client, &mut keys, &scope, request, arguments, index, now, interrupt);
+        match answer(step)? {
+            Ok(Step::Decide(it)) => prepared.push(*it),
+            Ok(Step::Answered(hold)) => settle(index, Ok(hold)),
+            Err(refusal) => settle(index, Err(refusal)),
+        }
+    }
+    prepared.sort_by_key(|it| it.index);
+    for (index, answer) in decide(client, prepared, now)? {
+        settle(index, answer);
+    }
+    answers.into_iter().map(|answer| answer.ok_or(Failure::Internal("a call has no answer"))).collect()
+}
+
+enum Step {
+    Decide(Box<Prepared>),
+    /// By the first call with the same idempotency key.
+    Answered(Hold),
+}
+
+fn enter(
+    client: &mut SpiClient<'_>,
+    scopes: &mut Scopes,
+    request: &Request<'_>,
+) -> Result<(Arguments, Rc<Scope>), Failure> {
+    let arguments = Arguments::check(request)?;
+    let role = arguments.attribution.text("role");
+    let scope = scopes.find(client, &request.account, &request.also, role.as_deref())?;
+    scope.chain.check_active()?;
+    Ok((arguments, scope))
+}
+
+#[allow(clippy::too_many_arguments, reason = "one call on its way through the batch")]
+fn prepare(
+    client: &mut SpiClient<'_>,
+    keys: &mut HashSet<String>,
+    scope: &Scope,
+    request: Request<'_>,
+    arguments: Arguments,
+    index: usize,
+    now: Instant,
+    interrupt: &mut dyn FnMut(),
+) -> Result<Step, Failure> {
+    let key = match &request.idempotency_key {
+        None => None,
+        Some(key) => {
+            let key = Key::new(scope.chain.tenant_id, Operation::Reserve, key, &payload(&request), keys)?;
+            if let Some(answer) = idempotency::claim(client, &key, now)? {
+                return Ok(Step::Answered(answer));
             }
-            Err(failure)
+            Some(key)
         }
+    };
+    let Arguments { meters, attribution } = arguments;
+    let spender = Spender::new(&scope.chain, request.model, now);
+    let mut claims = scope.claims.clone();
+    let estimated = estimate(client, &request.wanted, &meters, &attribution, &spender, &claims, interrupt);
+    let estimated = estimated.and_then(|it| Ok((it.amounts(meters, &claims)?, it)));
+    let (held, estimate) = match estimated {
+        Ok(estimated) => estimated,
+        Err(failure) => {
+            if let (Some(key), Failure::Refused(_)) = (&key, &failure) {
+                idempotency::forget(client, key)?;
+            }
+            return Err(failure);
+        }
+    };
+    for claim in &mut claims {
+        claim.units = held.get(&claim.budget.meter).copied().unwrap_or(0);
     }
+    let expires_at = now.checked_add_us(request.ttl_us).ok_or(Failure::Internal("the clock is beyond the calendar"))?;
+    let attributes = attribution.to_json();
+    Ok(Step::Decide(Box::new(Prepared { index, key, spender, claims, estimate, held, attributes, expires_at })))
+}
+
+/// Takes all that fit, in one step, and writes down what was taken.
+fn decide(
+    client: &mut SpiClient<'_>,
+    prepared: Vec<Prepared>,
+    now: Instant,
+) -> Result<Vec<(usize, Answer<Hold>)>, Failure> {
+    let mut answers = Vec::with_capacity(prepared.len());
+    let Some(tenant_id) = prepared.first().map(|first| first.spender.tenant_id) else { return Ok(answers) };
+    let calls: Vec<&[Claim]> = prepared.iter().map(|it| it.claims.as_slice()).collect();
+    let outcomes = Rows::new(client).take(tenant_id, &calls, Taking::Hold, now)?;
+    let mut ids = Uuids::new(tenant_id, now)?;
+    for (it, outcome) in prepared.into_iter().zip(outcomes) {
+        let answer = if outcome.is_taken {
+            let hold = write_down(client, &it, &outcome, ids.next(), now)?;
+            if let Some(key) = &it.key {
+                idempotency::answer(client, key, &hold)?;
+            }
+            Ok(hold)
+        } else {
+            if let Some(key) = &it.key {
+                idempotency::forget(client, key)?;
+            }
+            let refusal = refusal(&it.claims, &outcome.standings);
+            Err(refusal.ok_or(Failure::Internal("a hold was refused that fits"))?)
+        };
+        answers.push((it.index, answer));
+    }
+    Ok(answers)
+}
+
+fn write_down(
+    client: &mut SpiClient<'_>,
+    it: &Prepared,
+    outcome: &Outcome,
+    reservation: [u8; 16],
+    now: Instant,
+) -> Result<Hold, Failure> {
+    let Prepared { spender, claims, estimate, held, .. } = it;
+    let slots = Slots::of(claims, &outcome.allotments);
+    let is_burst = alert::notice_burst(client, spender.tenant_id, claims, outcome, now)?;
+    let flags: Vec<String> = is_burst.then(|| alert::BURST.to_string()).into_iter().collect();
+    let held_json = meter::amounts_to_json(held);
+    insert_reservation(
+        client,
+        &[
+            spender.tenant_id.into(),
+            Uuid::from_bytes(reservation).into(),
+            spender.account_id.into(),
+            spender.account_ids.clone().into(),
+            slots.budget_ids.into(),
+            timestamps(slots.window_starts)?.into(),
+            slots.units.into(),
+            JsonB(held_json.clone()).into(),
+            spender.model.clone().into(),
+            estimate.input_tokens.into(),
+            estimate.max_output_tokens.into(),
+            spender.cost_center.clone().into(),
+            spender.currency.clone().into(),
+            timestamp(now)?.into(),
+            timestamp(it.expires_at)?.into(),
+            JsonB(it.attributes.clone()).into(),
+            spender.fallback_unit_prices.clone().map(JsonB).into(),
+            flags.clone().into(),
+        ],
+    )?;
+    let budgets = claims.iter().map(|claim| &*claim.budget).zip(&outcome.standings);
+    Ok(Hold {
+        reservation,
+        input_tokens: estimate.input_tokens,
+        max_output_tokens: estimate.max_output_tokens,
+        count_basis: estimate.count_basis.map(str::to_string),
+        held: held_json,
+        remaining: meter::amounts_to_json(&remaining(budgets)),
+        expires_at: it.expires_at,
+        flags,
+    })
 }
 
 /// Arguments that are fine by themselves.
-pub struct Arguments {
-    pub meters: Amounts,
-    pub attribution: Attribution,
-    expires_in_us: i64,
+struct Arguments {
+    meters: Amounts,
+    attribution: Attribution,
 }
 
 impl Arguments {
     fn check(request: &Request<'_>) -> Result<Arguments, Refusal> {
-        let given = [request.input_tokens.is_some(), request.prompt.is_some(), request.messages.is_some()];
+        let wanted = &request.wanted;
+        let given = [wanted.input_tokens.is_some(), wanted.prompt.is_some(), wanted.messages.is_some()];
         if given.iter().filter(|given| **given).count() > 1 {
             return Err(Refusal::invalid_argument(
                 "input",
@@ -116,20 +289,13 @@ impl Arguments {
                 "Give the prompt, the messages, or the number of input tokens.",
             ));
         }
-        for (name, tokens) in [("input_tokens", request.input_tokens), ("max_output_tokens", request.max_output_tokens)]
-        {
+        for (name, tokens) in [("input_tokens", wanted.input_tokens), ("max_output_tokens", wanted.max_output_tokens)] {
             if tokens.is_some_and(|tokens| tokens < 0) {
                 return Err(Refusal::invalid_argument(name, "a count is not negative", "Pass a count of tokens."));
             }
         }
-        if request.model.is_some_and(|model| model.trim().is_empty()) {
-            return Err(Refusal::invalid_argument(
-                "model",
-                "the name is empty",
-                "Pass the name that the provider uses.",
-            ));
-        }
-        if request.model.is_none() && (request.prompt.is_some() || request.messages.is_some()) {
+        check_model(request.model.as_deref())?;
+        if request.model.is_none() && (wanted.prompt.is_some() || wanted.messages.is_some()) {
             return Err(Refusal::invalid_argument("model", "counting text needs a model", "Name the model."));
         }
         if request.model.is_some() && !given.contains(&true) {
@@ -139,114 +305,49 @@ impl Arguments {
                 "Give the prompt, the messages, or the number of input tokens.",
             ));
         }
-        if !(TTL_US_MIN..=TTL_US_MAX).contains(&request.ttl_us) {
-            return Err(Refusal::invalid_argument(
-                "ttl",
-                "out of range",
-                "A hold lives from one second to seven days.",
-            ));
-        }
-        if let Some(key) = request.idempotency_key {
+        check_ttl(request.ttl_us)?;
+        if let Some(key) = &request.idempotency_key {
             idempotency::check_key(key)?;
         }
-        let meters = meter::parse(&request.meters).map_err(|error| {
-            Refusal::invalid_argument("meters", error, "Pass an object such as '{\"tool_calls\": 3}'.")
-        })?;
-        let attribution = Attribution::parse(request.attributes.clone())?;
-        Ok(Arguments { meters, attribution, expires_in_us: request.ttl_us })
+        Ok(Arguments {
+            meters: parse_meters(&request.meters)?,
+            attribution: Attribution::parse(request.attributes.clone())?,
+        })
     }
 }
 
-fn decide(
-    client: &mut SpiClient<'_>,
-    request: &Request<'_>,
-    arguments: Arguments,
-    chain: &Chain,
-    now: Instant,
-    interrupt: &mut dyn FnMut(),
-) -> Result<Hold, Failure> {
-    let mut claims = chain.claims(client, now)?;
-    let estimate = estimate(client, request, &arguments, chain, &claims, now, interrupt)?;
-    let mut held = arguments.meters;
-    held.insert(meter::REQUESTS.into(), 1);
-    held.insert(meter::INPUT_TOKENS.into(), estimate.input_tokens);
-    held.insert(meter::OUTPUT_TOKENS.into(), estimate.max_output_tokens);
-    let tokens = estimate.input_tokens.checked_add(estimate.max_output_tokens).ok_or_else(|| {
-        Refusal::invalid_argument("max_output_tokens", "input and output together leave the range", "Pass real counts.")
-    })?;
-    held.insert(meter::TOKENS.into(), tokens);
-    if let Some(cost_nanos) = estimate.cost_nanos {
-        held.insert(meter::COST.into(), cost_nanos);
+pub fn check_model(model: Option<&str>) -> Result<(), Refusal> {
+    if model.is_some_and(|model| model.trim().is_empty()) {
+        return Err(Refusal::invalid_argument("model", "the name is empty", "Pass the name that the provider uses."));
     }
-    // Only where it says something: an account without a rate is charged what the provider charges.
-    let is_internal_limited = claims.iter().any(|claim| claim.budget.meter == meter::INTERNAL_COST);
-    if let Some(internal_nanos) = estimate.internal_nanos
-        && (is_internal_limited || estimate.internal_nanos != estimate.cost_nanos)
-    {
-        held.insert(meter::INTERNAL_COST.into(), internal_nanos);
-    }
-    for claim in &mut claims {
-        claim.units = held.get(&claim.budget.meter).copied().unwrap_or(0);
-    }
-
-    let balances = match Rows::new(client).hold(chain.tenant_id, &claims, now)? {
-        Verdict::Held(balances) => balances,
-        Verdict::Short(balances) => {
-            let refusal = refusal(&claims, &balances).ok_or(Failure::Internal("a hold was refused that fits"))?;
-            return Err(refusal.into());
-        }
-    };
-
-    let reservation = id::new_uuid(chain.tenant_id)?;
-    let expires_at =
-        now.checked_add_us(arguments.expires_in_us).ok_or(Failure::Internal("the clock is beyond the calendar"))?;
-    let held_json = meter::amounts_to_json(&held);
-    insert_reservation(
-        client,
-        &[
-            chain.tenant_id.into(),
-            Uuid::from_bytes(reservation).into(),
-            chain.own_account_id().into(),
-            chain.account_ids().into(),
-            claims.iter().map(|claim| claim.budget.budget_id).collect::<Vec<i64>>().into(),
-            timestamps(claims.iter().map(|claim| claim.window.start))?.into(),
-            claims.iter().map(|claim| claim.units).collect::<Vec<i64>>().into(),
-            JsonB(held_json.clone()).into(),
-            request.model.into(),
-            estimate.input_tokens.into(),
-            estimate.max_output_tokens.into(),
-            chain.cost_center().into(),
-            chain.currency.clone().into(),
-            timestamp(now)?.into(),
-            timestamp(expires_at)?.into(),
-            JsonB(arguments.attribution.to_json()).into(),
-            estimate.fallback_unit_prices.map(JsonB).into(),
-        ],
-    )?;
-    Ok(Hold {
-        reservation,
-        input_tokens: estimate.input_tokens,
-        max_output_tokens: estimate.max_output_tokens,
-        count_basis: estimate.count_basis.map(str::to_string),
-        held: held_json,
-        remaining: meter::amounts_to_json(&remaining(&claims, &balances)),
-        expires_at,
-    })
+    Ok(())
 }
 
-/// A fingerprint of everything that makes two calls the same call.
-fn hash_payload(request: &Request<'_>) -> Vec<u8> {
-    let payload = json!({
+pub fn check_ttl(ttl_us: i64) -> Result<(), Refusal> {
+    if (TTL_US_MIN..=TTL_US_MAX).contains(&ttl_us) {
+        return Ok(());
+    }
+    Err(Refusal::invalid_argument("ttl", "out of range", "A hold lives from one second to seven days."))
+}
+
+pub fn parse_meters(meters: &Value) -> Result<Amounts, Refusal> {
+    meter::parse(meters)
+        .map_err(|error| Refusal::invalid_argument("meters", error, "Pass an object such as '{\"tool_calls\": 3}'."))
+}
+
+/// Everything that makes two calls the same call.
+fn payload(request: &Request<'_>) -> Value {
+    let wanted = &request.wanted;
+    json!({
         "account": request.account,
         "model": request.model,
-        "input_tokens": request.input_tokens,
-        "prompt": request.prompt.map(|prompt| Sha256::digest(prompt).to_vec()),
-        "messages": request.messages,
-        "max_output_tokens": request.max_output_tokens,
+        "input_tokens": wanted.input_tokens,
+        "prompt": wanted.prompt.as_ref().map(|prompt| Sha256::digest(prompt.as_bytes()).to_vec()),
+        "messages": wanted.messages,
+        "max_output_tokens": wanted.max_output_tokens,
         "meters": request.meters,
         "also": request.also,
         "ttl_us": request.ttl_us,
         "attributes": request.attributes,
-    });
-    Sha256::digest(payload.to_string()).to_vec()
+    })
 }

@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 
 use crate::budget::meter::{self, Amounts};
 use crate::ledger::attribution::Attribution;
-use crate::ledger::charge::{Call, Charge, charge, is_unpriced, price};
-use crate::ledger::reservation::Reservation;
+use crate::ledger::pricing::{Call, Charge, charge, is_unpriced, price};
+use crate::ledger::spender::{Place, Spender};
 use crate::ledger::{Failure, fallback};
 use crate::refusal::{Code, Refusal};
-use crate::usage::{self, Bucket, Usage, canonical_tier};
+use crate::usage::{self, Bucket, Usage};
 
 const HINT: &str = "Pass the usage object as the provider returned it.";
 
@@ -94,30 +94,21 @@ pub struct Used {
     pub flags: Vec<String>,
 }
 
-/// Reads the usage object and prices it with the price that held when the reservation was made. `is_cost_limited` says
-/// whether a budget counts its cost.
-pub fn read_usage(
+/// Prices what was read with the price that held when the call was made. What it does not tell of meters counts as it was
+/// `held`. `is_cost_limited` says whether a budget counts its cost.
+pub fn price_reading(
     client: &mut SpiClient<'_>,
-    reservation: &Reservation,
-    usage: Value,
-    provider: Option<&str>,
+    spender: &Spender,
+    mut reading: Reading,
+    held: &Amounts,
     attribution: &Attribution,
     is_cost_limited: bool,
 ) -> Result<Used, Failure> {
-    let mut reading = read(usage, provider, reservation.model.is_some())?;
-    let service_tier = attribution.text("service_tier").as_deref().and_then(canonical_tier);
-    let region = attribution.text("region");
-    let call = Call {
-        tenant_id: reservation.tenant_id,
-        chain: reservation.own_account_ids(),
-        currency: &reservation.currency,
-        at: reservation.created_at,
-        region: region.as_deref(),
-        service_tier: service_tier.as_deref(),
-    };
-    let model = reservation.model.as_deref();
-    // What the usage does not tell of meters counts as it was held. Counters that the provider bills it does tell.
-    for (name, units) in &reservation.held {
+    let place = Place::of(attribution);
+    let call = spender.call(&place);
+    let model = spender.model.as_deref();
+    // Counters that the provider bills its usage object does tell.
+    for (name, units) in held {
         if meter::is_derived(name) || reading.meters.contains_key(name) {
             continue;
         }
@@ -135,15 +126,13 @@ pub fn read_usage(
     let is_nameless = model.is_none() && tokens > 0;
     let charged = match charge(client, model, &reading.usage, &reading.meters, &call) {
         // Nothing is free by accident: budgets in cost would count such tokens as nothing.
-        Ok(_) if is_nameless && is_cost_limited && reservation.fallback_unit_prices.is_none() => {
-            return Err(tokens_without_model(
-                json!({"reservation": reservation.reservation_id.to_string(), "tokens": tokens}),
-            )
-            .into());
+        Ok(_) if is_nameless && is_cost_limited && spender.fallback_unit_prices.is_none() => {
+            let reservation = spender.reservation_id.map(|id| id.to_string());
+            return Err(tokens_without_model(json!({"reservation": reservation, "tokens": tokens})).into());
         }
         Ok(charge) if is_nameless || model.is_none() && charge.other_price_ids.is_empty() => Err(charge.flags),
         Ok(charge) => Ok(charge),
-        Err(Failure::Refused(refusal)) if is_unpriced(&refusal) && reservation.fallback_unit_prices.is_some() => {
+        Err(Failure::Refused(refusal)) if is_unpriced(&refusal) && spender.fallback_unit_prices.is_some() => {
             Err(Vec::new())
         }
         Err(failure) => return Err(failure),
@@ -164,7 +153,7 @@ pub fn read_usage(
             if model.is_some() || tokens > 0 {
                 flags.push("unpriced".into());
             }
-            let fallback = reservation.fallback_unit_prices.as_ref().and_then(fallback::read);
+            let fallback = spender.fallback_unit_prices.as_ref().and_then(fallback::read);
             if let Some(fallback) = fallback {
                 let nanos = fallback::nanos(client, &fallback, model, &amounts, &call)?;
                 amounts.insert(meter::COST.into(), nanos);
@@ -173,8 +162,8 @@ pub fn read_usage(
             None
         }
     };
-    let service_tier = reading.usage.service_tier.clone().or(service_tier);
-    let region = reading.usage.region.clone().or(region);
+    let service_tier = reading.usage.service_tier.clone().or(place.service_tier);
+    let region = reading.usage.region.clone().or(place.region);
     Ok(Used { reading, amounts, charge, service_tier, region, flags })
 }
 

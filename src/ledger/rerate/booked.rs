@@ -1,17 +1,17 @@
 //! Entries that may need a correction, read back from the ledger.
 
 use pgrx::spi::{SpiClient, SpiHeapTupleData};
-use pgrx::{AnyNumeric, JsonB, Uuid};
+use pgrx::{JsonB, Uuid};
 use serde_json::Value;
 
 use super::Selection;
 use crate::budget::meter::{self, Amounts};
 use crate::instant::Instant;
 use crate::ledger::Failure;
-use crate::ledger::charge::{Call, Charge, charge, is_unpriced};
+use crate::ledger::correction::{Total, nanos};
 use crate::ledger::entry::counts_from_json;
-use crate::ledger::reservation::own_account_ids;
-use crate::price::nanos_from_decimal;
+use crate::ledger::pricing::{Call, Charge, charge, is_unpriced};
+use crate::ledger::spender::own_account_ids;
 use crate::statement::{instant, instants, optional, required, statement, timestamp};
 use crate::usage::{Bucket, Part, Usage};
 
@@ -59,12 +59,6 @@ statement! {
      LIMIT 1000"
 }
 
-statement! {
-    read find_corrections(INT4OID, UUIDOID) =
-    "SELECT entry.spent_units, entry.cost, entry.internal_cost FROM tokbudget.entry
-     WHERE entry.tenant_id OPERATOR(pg_catalog.=) $1 AND entry.corrects_entry_id OPERATOR(pg_catalog.=) $2"
-}
-
 /// Where a page of entries ended; the next begins after it.
 pub type Place = (Instant, Uuid);
 
@@ -106,29 +100,17 @@ pub struct Booked {
     pub account_ids: Vec<i64>,
     pub budget_ids: Vec<i64>,
     pub window_starts: Vec<Instant>,
-    pub spent_units: Vec<i64>,
+    /// As it was booked; with its corrections once it has been charged anew.
+    pub total: Total,
     pub model: Option<String>,
     pub usage: Usage,
     pub meters: Amounts,
-    pub cost_nanos: Option<i64>,
-    pub internal_nanos: Option<i64>,
     pub currency: String,
     pub account: String,
     has_unpriced_meters: bool,
 }
 
 const UNREADABLE: Failure = Failure::Internal("an entry is unreadable");
-
-fn nanos(numeric: Option<AnyNumeric>) -> Result<Option<i64>, Failure> {
-    numeric.map(|numeric| nanos_from_decimal(&numeric.to_string())).transpose().map_err(|_| UNREADABLE)
-}
-
-fn add(sum: Option<i64>, more: Option<i64>) -> Option<i64> {
-    match (sum, more) {
-        (Some(sum), Some(more)) => sum.checked_add(more),
-        (sum, more) => sum.or(more),
-    }
-}
 
 impl Booked {
     fn read(row: &SpiHeapTupleData<'_>) -> Result<Booked, Failure> {
@@ -157,29 +139,18 @@ impl Booked {
             account_ids: required(row, 5)?,
             budget_ids: required(row, 6)?,
             window_starts: instants(row, 7)?,
-            spent_units: required(row, 8)?,
+            total: Total {
+                spent_units: required(row, 8)?,
+                cost_nanos: nanos(optional(row, 12)?)?,
+                internal_nanos: nanos(optional(row, 13)?)?,
+            },
             model: optional(row, 9)?,
             usage,
             meters: meter::amounts_from_json(&meters.0).ok_or(UNREADABLE)?,
-            cost_nanos: nanos(optional(row, 12)?)?,
-            internal_nanos: nanos(optional(row, 13)?)?,
             currency: required(row, 14)?,
             account: required(row, 18)?,
             has_unpriced_meters: required(row, 20)?,
         })
-    }
-
-    /// Adds what earlier corrections changed.
-    fn add_corrections(&mut self, client: &mut SpiClient<'_>, tenant_id: i32) -> Result<(), Failure> {
-        for row in find_corrections(client, &[tenant_id.into(), self.entry_id.into()])? {
-            let spent_units: Vec<i64> = required(&row, 1)?;
-            for (sum, more) in self.spent_units.iter_mut().zip(spent_units) {
-                *sum = sum.checked_add(more).ok_or(UNREADABLE)?;
-            }
-            self.cost_nanos = add(self.cost_nanos, nanos(optional(&row, 2)?)?);
-            self.internal_nanos = add(self.internal_nanos, nanos(optional(&row, 3)?)?);
-        }
-        Ok(())
     }
 
     /// What the entry costs at the prices of today for the instant of its call, if that is something else than the ledger
@@ -203,8 +174,9 @@ impl Booked {
             Err(Failure::Refused(refusal)) if is_unpriced(&refusal) => return Ok(None),
             Err(failure) => return Err(failure),
         };
-        self.add_corrections(client, tenant_id)?;
-        let is_same = self.cost_nanos == Some(charge.cost_nanos) && self.internal_nanos == Some(charge.internal_nanos);
+        self.total.add_corrections(client, tenant_id, self.entry_id)?;
+        let is_same = self.total.cost_nanos == Some(charge.cost_nanos)
+            && self.total.internal_nanos == Some(charge.internal_nanos);
         // A meter that turns out to be free is no longer one without a price.
         let is_complete_now = self.has_unpriced_meters && !charge.flags.contains(&"unpriced_meters");
         Ok((!is_same || is_complete_now).then_some(charge))

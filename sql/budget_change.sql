@@ -1,0 +1,156 @@
+-- Changing budgets. What has been spent stays spent: a new amount holds at once in the present window, and a new schedule
+-- opens its present window with what the ledger says was spent within it.
+
+CREATE FUNCTION tokbudget._transfer(budget tokbudget.budget, window_start timestamp with time zone, spent_units bigint, reason text) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+#variable_conflict use_column
+BEGIN
+    INSERT INTO tokbudget.balance AS b (tenant_id, budget_id, window_start, spent_units)
+    VALUES (_transfer.budget.tenant_id, _transfer.budget.budget_id, _transfer.window_start, _transfer.spent_units)
+    ON CONFLICT (tenant_id, budget_id, window_start) DO UPDATE SET spent_units = b.spent_units + EXCLUDED.spent_units;
+    INSERT INTO tokbudget.entry (tenant_id, entry_id, recorded_at, reserved_at, kind, account_id, account_ids, budget_ids,
+        window_starts, spent_units, cost, internal_cost, currency, usage_source, reason, actor)
+    SELECT account.tenant_id, tokbudget._new_entry_id(account.tenant_id), tokbudget._now(), tokbudget._now(), 'transfer', account.account_id,
+        account.ancestor_ids || account.account_id, ARRAY[_transfer.budget.budget_id], ARRAY[_transfer.window_start],
+        ARRAY[_transfer.spent_units], 0, 0, tenant.currency, 'estimated', _transfer.reason, SESSION_USER
+    FROM tokbudget.account JOIN tokbudget.tenant ON tenant.tenant_id = account.tenant_id
+    WHERE account.tenant_id = _transfer.budget.tenant_id AND account.account_id = _transfer.budget.account_id;
+END;
+$$;
+COMMENT ON FUNCTION tokbudget._transfer(tokbudget.budget, timestamp with time zone, bigint, text) IS
+    'internal: makes a window of the budget count so much more, with an entry that says so';
+
+CREATE FUNCTION tokbudget._new_entry_id(tenant_id integer) RETURNS uuid
+    LANGUAGE c VOLATILE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', '_new_entry_id_wrapper';
+COMMENT ON FUNCTION tokbudget._new_entry_id(integer) IS 'internal: id of an entry of the tenant that is recorded now';
+
+CREATE FUNCTION tokbudget._rewindow(budget tokbudget.budget, reason text) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+#variable_conflict use_column
+DECLARE
+    present tokbudget.budget_window;
+    starts_at timestamp with time zone;
+    spent_in_entries numeric;
+    spent_in_balance bigint;
+BEGIN
+    IF _rewindow.budget.every IS NOT NULL THEN
+        present := tokbudget._window(_rewindow.budget.every, tokbudget._now(), _rewindow.budget.time_zone,
+            _rewindow.budget.week_start, _rewindow.budget.anchor);
+    END IF;
+    starts_at := COALESCE(present.window_start, '-infinity');
+    -- Whoever holds or settles against the window waits, so that nothing is counted in between.
+    SELECT b.spent_units INTO spent_in_balance FROM tokbudget.balance AS b
+    WHERE b.tenant_id = _rewindow.budget.tenant_id AND b.budget_id = _rewindow.budget.budget_id AND b.window_start = starts_at
+    FOR NO KEY UPDATE;
+    -- What grants bore stays borne by them, so only the window's own part comes along.
+    SELECT sum(slot.units * CASE WHEN slot.id = _rewindow.budget.budget_id THEN 1 ELSE -1 END) INTO spent_in_entries
+    FROM tokbudget.entry, LATERAL unnest(entry.budget_ids, entry.spent_units) AS slot (id, units)
+    WHERE entry.tenant_id = _rewindow.budget.tenant_id AND entry.reserved_at >= starts_at
+        AND entry.kind <> 'transfer' AND entry.budget_ids @> ARRAY[_rewindow.budget.budget_id]
+        AND (slot.id = _rewindow.budget.budget_id OR slot.id IN (
+            SELECT budget_grant.grant_id FROM tokbudget.budget_grant
+            WHERE budget_grant.tenant_id = _rewindow.budget.tenant_id AND budget_grant.budget_id = _rewindow.budget.budget_id));
+    IF COALESCE(spent_in_entries, 0) <> COALESCE(spent_in_balance, 0) THEN
+        PERFORM tokbudget._transfer(_rewindow.budget, starts_at, COALESCE(spent_in_entries, 0)::bigint - COALESCE(spent_in_balance, 0), _rewindow.reason);
+    END IF;
+END;
+$$;
+COMMENT ON FUNCTION tokbudget._rewindow(tokbudget.budget, text) IS
+    'internal: makes the present window of a budget whose schedule has changed count what the ledger says was spent within it';
+
+CREATE FUNCTION @extschema@.tb_change_budget(
+    budget bigint,
+    amount numeric DEFAULT NULL,
+    every text DEFAULT NULL,
+    hard boolean DEFAULT NULL,
+    time_zone text DEFAULT NULL,
+    valid_until timestamp with time zone DEFAULT NULL,
+    week_start text DEFAULT NULL,
+    anchor timestamp with time zone DEFAULT NULL,
+    burst numeric DEFAULT NULL,
+    thresholds integer[] DEFAULT NULL,
+    freeze_at integer DEFAULT NULL,
+    rollover text DEFAULT NULL,
+    rollover_cap numeric DEFAULT NULL,
+    reason text DEFAULT NULL
+) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+#variable_conflict use_column
+DECLARE
+    old_budget tokbudget.budget := tokbudget._find_budget(tb_change_budget.budget);
+    new_budget tokbudget.budget;
+BEGIN
+    SELECT b.* INTO STRICT old_budget FROM tokbudget.budget AS b
+    WHERE b.tenant_id = old_budget.tenant_id AND b.budget_id = old_budget.budget_id FOR NO KEY UPDATE;
+    IF old_budget.status = 'closed' THEN
+        RAISE EXCEPTION USING ERRCODE = 'TB009', MESSAGE = 'budget is closed',
+            DETAIL = jsonb_build_object('budget', tb_change_budget.budget)::text,
+            HINT = 'Make a new one with tb_create_budget().';
+    END IF;
+    new_budget := old_budget;
+    new_budget.amount := trim_scale(COALESCE(tb_change_budget.amount, old_budget.amount));
+    new_budget.hard := COALESCE(tb_change_budget.hard, old_budget.hard);
+    new_budget.time_zone := COALESCE(tb_change_budget.time_zone, old_budget.time_zone);
+    new_budget.week_start := COALESCE(tb_change_budget.week_start, old_budget.week_start);
+    new_budget.valid_until := COALESCE(tb_change_budget.valid_until, old_budget.valid_until);
+    new_budget.burst := trim_scale(COALESCE(tb_change_budget.burst, old_budget.burst));
+    new_budget.thresholds_percent := COALESCE(tb_change_budget.thresholds, old_budget.thresholds_percent);
+    new_budget.freeze_at_percent := NULLIF(COALESCE(tb_change_budget.freeze_at, old_budget.freeze_at_percent), 0);
+    new_budget.rollover := COALESCE(tb_change_budget.rollover, old_budget.rollover);
+    new_budget.rollover_cap := CASE WHEN new_budget.rollover = 'capped' THEN COALESCE(tb_change_budget.rollover_cap, old_budget.rollover_cap) ELSE tb_change_budget.rollover_cap END;
+    IF tb_change_budget.every IS NOT NULL THEN
+        new_budget.every := NULLIF(tb_change_budget.every, 'once');
+        new_budget.anchor := tb_change_budget.anchor;
+    ELSE
+        new_budget.anchor := COALESCE(tb_change_budget.anchor, old_budget.anchor);
+    END IF;
+    PERFORM tokbudget._check_budget(new_budget.meter, new_budget.amount, new_budget.every, new_budget.time_zone,
+        new_budget.week_start, new_budget.anchor, new_budget.hard, new_budget.burst, new_budget.thresholds_percent,
+        new_budget.freeze_at_percent, new_budget.rollover, new_budget.rollover_cap);
+    IF new_budget.valid_from >= new_budget.valid_until THEN
+        RAISE EXCEPTION USING ERRCODE = 'TB008', MESSAGE = 'budget would never be valid',
+            DETAIL = jsonb_build_object('valid_from', new_budget.valid_from, 'valid_until', new_budget.valid_until)::text,
+            HINT = 'valid_from must be before valid_until.';
+    END IF;
+    UPDATE tokbudget.budget AS b SET amount = new_budget.amount, every = new_budget.every, hard = new_budget.hard,
+        time_zone = new_budget.time_zone, week_start = new_budget.week_start, anchor = new_budget.anchor,
+        valid_until = new_budget.valid_until, burst = new_budget.burst, thresholds_percent = new_budget.thresholds_percent,
+        freeze_at_percent = new_budget.freeze_at_percent, rollover = new_budget.rollover, rollover_cap = new_budget.rollover_cap
+    WHERE b.tenant_id = old_budget.tenant_id AND b.budget_id = old_budget.budget_id
+    RETURNING b.* INTO new_budget;
+    PERFORM tokbudget._log_change(new_budget.tenant_id, new_budget.account_id, 'budget', new_budget.budget_id, 'change',
+        to_jsonb(old_budget), to_jsonb(new_budget), tb_change_budget.reason);
+    IF (new_budget.every, new_budget.time_zone, new_budget.week_start, new_budget.anchor)
+        IS DISTINCT FROM (old_budget.every, old_budget.time_zone, old_budget.week_start, old_budget.anchor)
+    THEN
+        PERFORM tokbudget._rewindow(new_budget, tb_change_budget.reason);
+    END IF;
+END;
+$$;
+COMMENT ON FUNCTION @extschema@.tb_change_budget(bigint, numeric, text, boolean, text, timestamp with time zone, text, timestamp with time zone, numeric, integer[], integer, text, numeric, text) IS
+    'changes what is given of a budget and leaves the rest (every => ''once'' for one window without end, freeze_at => 0 and thresholds => ''{}'' for none; a new every forgets the anchor). A new amount holds at once in the present window, also for what is held already. With a new schedule the present window counts what the ledger says was spent within it; open reservations settle in the windows in which they were made, and closed windows stay as they were. Logged. Raises TB002 for an unknown budget, TB008 for an invalid value, TB009 for a closed budget';
+
+CREATE FUNCTION @extschema@.tb_close_budget(budget bigint, reason text DEFAULT NULL) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+#variable_conflict use_column
+DECLARE
+    found_budget tokbudget.budget := tokbudget._find_budget(tb_close_budget.budget);
+BEGIN
+    UPDATE tokbudget.budget AS b SET status = 'closed'
+    WHERE b.tenant_id = found_budget.tenant_id AND b.budget_id = found_budget.budget_id AND b.status <> 'closed';
+    IF FOUND THEN
+        PERFORM tokbudget._log_change(found_budget.tenant_id, found_budget.account_id, 'budget', found_budget.budget_id, 'close',
+            to_jsonb(found_budget), NULL, tb_close_budget.reason);
+    END IF;
+END;
+$$;
+COMMENT ON FUNCTION @extschema@.tb_close_budget(bigint, text) IS
+    'ends a budget: it refuses and counts nothing new, what it counted stays readable. Closing a closed one does nothing. Raises TB002 for an unknown budget';

@@ -1,0 +1,128 @@
+//! Alerts: written in the transaction that causes them, once per (budget, window, mark), and gone if it rolls back.
+
+use pgrx::spi::SpiClient;
+
+use crate::budget::decision::{Budget, Claim, Standing};
+use crate::budget::watch::Crossing;
+use crate::engine::Outcome;
+use crate::id;
+use crate::instant::Instant;
+use crate::ledger::Failure;
+use crate::statement::{statement, timestamp};
+
+/// The flag of what goes into a burst.
+pub const BURST: &str = "burst";
+
+statement! {
+    write insert_alert(INT4OID, INT8OID, INT8OID, INT8OID, TIMESTAMPTZOID, TEXTOID, INT4OID, INT8OID, INT8OID, TIMESTAMPTZOID) =
+    "INSERT INTO tokbudget.alert (
+         tenant_id, alert_id, account_id, budget_id, window_start, kind, percent, spent_units, limit_units, created_at, actor)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, SESSION_USER)
+     ON CONFLICT (tenant_id, budget_id, window_start, kind, percent) DO NOTHING
+     RETURNING true"
+}
+
+statement! {
+    /// Nobody thaws and freezes in one step: an account that is frozen already keeps its reason.
+    write freeze_account(INT4OID, INT8OID, TEXTOID, TIMESTAMPTZOID) =
+    "UPDATE tokbudget.account SET status = 'frozen', status_reason = $3, status_actor = SESSION_USER, status_changed_at = $4
+     WHERE account.tenant_id OPERATOR(pg_catalog.=) $1 AND account.account_id OPERATOR(pg_catalog.=) $2
+         AND account.status OPERATOR(pg_catalog.=) 'active'
+     RETURNING true"
+}
+
+statement! {
+    write log_freeze(INT4OID, INT8OID, TEXTOID) =
+    "SELECT tokbudget._log_change($1, $2, 'account', $2, 'freeze', NULL, NULL, $3)"
+}
+
+struct Alert<'a> {
+    tenant_id: i32,
+    budget: &'a Budget,
+    window_start: Instant,
+    kind: &'a str,
+    percent: i32,
+    spent_units: i64,
+    limit_units: i64,
+}
+
+impl Alert<'_> {
+    /// Whether it is the first of its kind in its window.
+    fn raise(&self, client: &mut SpiClient<'_>, now: Instant) -> Result<bool, Failure> {
+        let arguments = [
+            self.tenant_id.into(),
+            id::new_id()?.into(),
+            self.budget.account_id.into(),
+            self.budget.budget_id.into(),
+            timestamp(self.window_start)?.into(),
+            self.kind.into(),
+            self.percent.into(),
+            self.spent_units.into(),
+            self.limit_units.into(),
+            timestamp(now)?.into(),
+        ];
+        Ok(!insert_alert(client, &arguments)?.is_empty())
+    }
+}
+
+/// Tells of a call that goes into the burst of a budget; whether it does.
+pub fn notice_burst(
+    client: &mut SpiClient<'_>,
+    tenant_id: i32,
+    claims: &[Claim],
+    outcome: &Outcome,
+    now: Instant,
+) -> Result<bool, Failure> {
+    let mut is_burst = false;
+    let taken = claims.iter().zip(&outcome.standings).zip(&outcome.allotments);
+    for ((claim, standing), _) in taken.filter(|(_, allotment)| allotment.is_burst) {
+        is_burst = true;
+        let alert = Alert {
+            tenant_id,
+            budget: &claim.budget,
+            window_start: claim.window.start,
+            kind: BURST,
+            percent: 0,
+            spent_units: standing.balance.spent_units,
+            limit_units: standing.limit_units(&claim.budget),
+        };
+        alert.raise(client, now)?;
+    }
+    Ok(is_burst)
+}
+
+/// Tells of the marks that a growth of the spend has reached, and freezes where that is asked for. `more_units` is what the
+/// spend grew by to where it stands.
+pub fn notice_spend(
+    client: &mut SpiClient<'_>,
+    tenant_id: i32,
+    budget: &Budget,
+    window_start: Instant,
+    standing: &Standing,
+    more_units: i64,
+    now: Instant,
+) -> Result<(), Failure> {
+    if budget.watch.is_empty() {
+        return Ok(());
+    }
+    let spent_units = standing.balance.spent_units;
+    let limit_units = standing.limit_units(budget);
+    for crossing in budget.watch.crossings(limit_units, spent_units.saturating_sub(more_units), spent_units) {
+        let (kind, percent) = match crossing {
+            Crossing::Threshold(percent) => ("threshold", percent),
+            Crossing::Freeze(percent) => ("freeze", percent),
+        };
+        let alert = Alert { tenant_id, budget, window_start, kind, percent, spent_units, limit_units };
+        if alert.raise(client, now)? && kind == "freeze" {
+            let reason = format!(
+                "{} reached {percent} % of its budget {}; tb_thaw() after a review",
+                budget.meter, budget.budget_id
+            );
+            let arguments = [tenant_id.into(), budget.account_id.into(), reason.clone().into(), timestamp(now)?.into()];
+            if !freeze_account(client, &arguments)?.is_empty() {
+                log_freeze(client, &[tenant_id.into(), budget.account_id.into(), reason.into()])?;
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,115 @@
+//! What a call claims: every budget above it in the window of now.
+
+use std::rc::Rc;
+
+use pgrx::spi::SpiClient;
+
+use crate::budget::decision::{Budget, Claim};
+use crate::budget::rollover::Rollover;
+use crate::budget::window::{Schedule, Window};
+use crate::engine::Engine;
+use crate::engine::rows::Rows;
+use crate::instant::Instant;
+use crate::ledger::budgets::{self, Found};
+use crate::ledger::chain::Chain;
+use crate::ledger::{Failure, quota};
+use crate::statement::{instant, required, statement, timestamp};
+
+statement! {
+    read find_last_window(INT4OID, INT8OID, TIMESTAMPTZOID) =
+    "SELECT balance.window_start, balance.carried_units FROM tokbudget.balance
+     WHERE balance.tenant_id OPERATOR(pg_catalog.=) $1 AND balance.budget_id OPERATOR(pg_catalog.=) $2
+         AND balance.window_start OPERATOR(pg_catalog.<=) $3
+     ORDER BY balance.window_start DESC
+     LIMIT 1"
+}
+
+/// How many windows that nobody touched are followed back at most.
+const UNTOUCHED_WINDOWS_MAX: i64 = 10_000;
+
+const NO_WINDOW: Failure = Failure::Internal("a budget has no window at this instant");
+
+/// Whether what is missing may be made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Intent {
+    /// Quotas that an account has not been given yet are given now.
+    Spend,
+    /// Nothing is changed; a quota that would be given shows as a budget without an id.
+    Look,
+}
+
+/// The budgets of the chain that are valid at `now`, each with its window and nothing claimed yet, in the order in which
+/// the engine locks.
+pub fn claims(client: &mut SpiClient<'_>, chain: &Chain, intent: Intent, now: Instant) -> Result<Vec<Claim>, Failure> {
+    let mut found = budgets::of_accounts(client, chain.tenant_id, chain.account_ids(), now)?;
+    let missing = quota::missing(client, chain, &found)?;
+    if !missing.is_empty() {
+        match intent {
+            Intent::Spend => {
+                quota::give(client, chain.tenant_id, &missing, now)?;
+                found = budgets::of_accounts(client, chain.tenant_id, chain.account_ids(), now)?;
+            }
+            Intent::Look => {
+                found.extend(missing.iter().map(|missing| missing.as_budget(now)).collect::<Result<Vec<_>, _>>()?)
+            }
+        }
+    }
+    let in_force = found.into_iter().filter(|found| found.is_in_force);
+    in_force.map(|found| claim(client, chain.tenant_id, found, now)).collect()
+}
+
+fn claim(client: &mut SpiClient<'_>, tenant_id: i32, found: Found, now: Instant) -> Result<Claim, Failure> {
+    let window = found.schedule.window_at(now).ok_or(NO_WINDOW)?;
+    let opening_carry_units = match found.rollover {
+        Some(rollover) if window != Window::WHOLE => carry(client, tenant_id, &found, rollover, window, now)?,
+        _ => 0,
+    };
+    Ok(Claim { budget: Rc::new(found.budget), window, units: 0, opening_carry_units })
+}
+
+/// What the window gets from those before it, should it have to be opened. What a call of a closed window gives back after
+/// that is not carried over any more.
+fn carry(
+    client: &mut SpiClient<'_>,
+    tenant_id: i32,
+    found: &Found,
+    rollover: Rollover,
+    window: Window,
+    now: Instant,
+) -> Result<i64, Failure> {
+    let Found { budget, schedule, created_at, .. } = found;
+    let arguments = [tenant_id.into(), budget.budget_id.into(), timestamp(window.start)?.into()];
+    let last = match find_last_window(client, &arguments)?.next() {
+        Some(row) => Some((instant(&row, 1)?, required::<i64>(&row, 2)?)),
+        None => None,
+    };
+    let (last_start, left_units) = match last {
+        // It is open already, and has what it got then.
+        Some((start, carried_units)) if start == window.start => return Ok(carried_units),
+        Some((start, carried_units)) => {
+            let window = Window { start, end: window.start };
+            let own = Budget { grants: Vec::new(), ..budget.clone() };
+            let claim = Claim { budget: Rc::new(own), window, units: 0, opening_carry_units: carried_units };
+            let standing = Rows::new(client).read(tenant_id, &[claim], now)?.pop().unwrap_or_default();
+            (start, standing.remaining_units(budget))
+        }
+        // Nobody has used it since it was made.
+        None if *created_at < window.start => {
+            (schedule.window_at(*created_at).ok_or(NO_WINDOW)?.start, budget.limit_units)
+        }
+        None => return Ok(0),
+    };
+    Ok(rollover.carry_units(left_units, budget.limit_units, windows_between(schedule, last_start, window)))
+}
+
+fn windows_between(schedule: &Schedule, start: Instant, mut window: Window) -> i64 {
+    let mut windows = 0;
+    while window.start > start && windows < UNTOUCHED_WINDOWS_MAX {
+        windows += 1;
+        match schedule.previous(window) {
+            Some(previous) => window = previous,
+            None => break,
+        }
+    }
+    windows
+}

@@ -1,0 +1,238 @@
+//! Default budgets of accounts of a kind, and what accounts that nobody has made yet become. A session keeps those of a
+//! tenant until one changes.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use pgrx::datum::TimestampWithTimeZone;
+use pgrx::spi::SpiClient;
+
+use crate::budget::decision::Budget;
+use crate::budget::window::Schedule;
+use crate::instant::Instant;
+use crate::ledger::Failure;
+use crate::ledger::budgets::Found;
+use crate::ledger::chain::{Account, Chain};
+use crate::statement::{optional, required, statement, timestamp};
+use crate::{account, clock, id, invalidation};
+
+statement! {
+    read read_quotas(INT4OID) =
+    "SELECT quota.quota_id, quota.account_id, quota.kind, quota.role, quota.meter, quota.limit_units, quota.hard,
+         quota.burst_units, quota.every, quota.time_zone, quota.week_start, quota.anchor
+     FROM tokbudget.quota
+     WHERE quota.tenant_id OPERATOR(pg_catalog.=) $1
+     ORDER BY quota.quota_id"
+}
+
+statement! {
+    read read_rules(INT4OID) =
+    "SELECT first_use.account_id, first_use.pattern, first_use.kind FROM tokbudget.first_use
+     WHERE first_use.tenant_id OPERATOR(pg_catalog.=) $1"
+}
+
+statement! {
+    /// The first of several first calls gives it, the others wait for that one's end. A budget that somebody has closed since
+    /// is not given again.
+    write give_quota(INT4OID, INT8OID, INT8OID, INT8OID, TIMESTAMPTZOID) =
+    "INSERT INTO tokbudget.budget (
+         tenant_id, budget_id, account_id, meter, amount, every, time_zone, week_start, anchor, hard, burst,
+         thresholds_percent, freeze_at_percent, rollover, rollover_cap, quota_id, created_at)
+     SELECT quota.tenant_id, $4, $3, quota.meter, quota.amount, quota.every, quota.time_zone, quota.week_start, quota.anchor,
+         quota.hard, quota.burst, quota.thresholds_percent, quota.freeze_at_percent, quota.rollover, quota.rollover_cap,
+         quota.quota_id, $5
+     FROM tokbudget.quota
+     WHERE quota.tenant_id OPERATOR(pg_catalog.=) $1 AND quota.quota_id OPERATOR(pg_catalog.=) $2
+     ON CONFLICT (tenant_id, account_id, quota_id) DO NOTHING"
+}
+
+struct Quota {
+    quota_id: i64,
+    account_id: i64,
+    kind: String,
+    role: Option<String>,
+    meter: String,
+    limit_units: i64,
+    hard: bool,
+    burst_units: i64,
+    every: Option<String>,
+    time_zone: String,
+    week_start: String,
+    anchor: Option<Instant>,
+}
+
+struct Rule {
+    account_id: i64,
+    pattern: String,
+    kind: String,
+}
+
+#[derive(Default)]
+struct Defaults {
+    quotas: Vec<Quota>,
+    rules: Vec<Rule>,
+}
+
+/// How many tenants' defaults a session keeps at most.
+const TENANTS_MAX: usize = 1024;
+
+type Kept = HashMap<i32, Rc<Defaults>>;
+
+thread_local! {
+    static KEPT: RefCell<(u64, Kept)> = RefCell::default();
+}
+
+fn find(client: &mut SpiClient<'_>, tenant_id: i32) -> Result<Rc<Defaults>, Failure> {
+    let present = invalidation::generation();
+    let kept = KEPT.with_borrow(|(generation, kept)| kept.get(&tenant_id).filter(|_| *generation == present).cloned());
+    if let Some(kept) = kept {
+        return Ok(kept);
+    }
+    let generation = invalidation::begin_reading();
+    let mut defaults = Defaults::default();
+    for row in read_quotas(client, &[tenant_id.into()])? {
+        let anchor: Option<TimestampWithTimeZone> = optional(&row, 12)?;
+        defaults.quotas.push(Quota {
+            quota_id: required(&row, 1)?,
+            account_id: required(&row, 2)?,
+            kind: required(&row, 3)?,
+            role: optional(&row, 4)?,
+            meter: required(&row, 5)?,
+            limit_units: required(&row, 6)?,
+            hard: required(&row, 7)?,
+            burst_units: required(&row, 8)?,
+            every: optional(&row, 9)?,
+            time_zone: required(&row, 10)?,
+            week_start: required(&row, 11)?,
+            anchor: anchor.map(|anchor| clock::from_postgres(anchor.into())),
+        });
+    }
+    for row in read_rules(client, &[tenant_id.into()])? {
+        let rule = Rule { account_id: required(&row, 1)?, pattern: required(&row, 2)?, kind: required(&row, 3)? };
+        defaults.rules.push(rule);
+    }
+    let defaults = Rc::new(defaults);
+    if let Some(generation) = generation {
+        KEPT.with_borrow_mut(|kept| {
+            if kept.0 != generation || kept.1.len() >= TENANTS_MAX {
+                *kept = (generation, Kept::new());
+            }
+            kept.1.insert(tenant_id, Rc::clone(&defaults));
+        });
+    }
+    Ok(defaults)
+}
+
+/// A quota that an account has not been given yet.
+pub struct Missing {
+    account_id: i64,
+    account: String,
+    defaults: Rc<Defaults>,
+    index: usize,
+}
+
+impl Missing {
+    fn quota(&self) -> Option<&Quota> {
+        self.defaults.quotas.get(self.index)
+    }
+
+    /// As it would be if it were given.
+    pub fn as_budget(&self, now: Instant) -> Result<Found, Failure> {
+        let quota = self.quota().ok_or(Failure::Internal("a quota is missing"))?;
+        let schedule = Schedule::parse(quota.every.as_deref(), &quota.time_zone, &quota.week_start, quota.anchor);
+        let budget = Budget {
+            account_id: self.account_id,
+            account: self.account.clone(),
+            meter: quota.meter.clone(),
+            limit_units: quota.limit_units,
+            hard: quota.hard,
+            burst_units: quota.burst_units,
+            ..Budget::default()
+        };
+        Ok(Found {
+            budget,
+            schedule: schedule.map_err(|_| Failure::Internal("a quota has an unreadable window"))?,
+            rollover: None,
+            quota_id: Some(quota.quota_id),
+            created_at: now,
+            is_in_force: true,
+        })
+    }
+}
+
+/// The quotas that accounts of the chain should have and do not. One for the account's role stands in for the one of the
+/// same node, kind, meter and window that is for every role.
+pub fn missing(client: &mut SpiClient<'_>, chain: &Chain, found: &[Found]) -> Result<Vec<Missing>, Failure> {
+    let defaults = find(client, chain.tenant_id)?;
+    let mut missing = Vec::new();
+    if defaults.quotas.is_empty() {
+        return Ok(missing);
+    }
+    for account in &chain.accounts {
+        let applies = |quota: &Quota| {
+            account.kind.as_ref() == Some(&quota.kind)
+                && account.ancestor_ids.contains(&quota.account_id)
+                && (quota.role.is_none() || quota.role == account.role)
+        };
+        for (index, quota) in defaults.quotas.iter().enumerate().filter(|(_, quota)| applies(quota)) {
+            let is_replaced = quota.role.is_none()
+                && defaults.quotas.iter().any(|other| {
+                    other.role.is_some()
+                        && applies(other)
+                        && (other.account_id, &other.meter, &other.every)
+                            == (quota.account_id, &quota.meter, &quota.every)
+                });
+            let is_given = found
+                .iter()
+                .any(|found| found.budget.account_id == account.account_id && found.quota_id == Some(quota.quota_id));
+            if !is_replaced && !is_given {
+                missing.push(Missing {
+                    account_id: account.account_id,
+                    account: account.path.clone(),
+                    defaults: Rc::clone(&defaults),
+                    index,
+                });
+            }
+        }
+    }
+    Ok(missing)
+}
+
+/// Gives them.
+pub fn give(client: &mut SpiClient<'_>, tenant_id: i32, missing: &[Missing], now: Instant) -> Result<(), Failure> {
+    for missing in missing {
+        let Some(quota) = missing.quota() else { continue };
+        let arguments = [
+            tenant_id.into(),
+            quota.quota_id.into(),
+            missing.account_id.into(),
+            id::new_id()?.into(),
+            timestamp(now)?.into(),
+        ];
+        give_quota(client, &arguments)?;
+    }
+    Ok(())
+}
+
+/// The kind that an account nobody has made yet gets on its first use; none where it may not be made. The deepest account
+/// above that says anything decides, there the longest pattern.
+pub fn kind_on_first_use(
+    client: &mut SpiClient<'_>,
+    tenant_id: i32,
+    path: &str,
+    above: &[&Account],
+) -> Result<Option<String>, Failure> {
+    let defaults = find(client, tenant_id)?;
+    for account in above.iter().rev() {
+        let relative = path.strip_prefix(account.path.as_str()).and_then(|rest| rest.strip_prefix('/'));
+        let Some(relative) = relative else { continue };
+        let rules = defaults.rules.iter();
+        let matching =
+            rules.filter(|rule| rule.account_id == account.account_id && account::matches(&rule.pattern, relative));
+        if let Some(rule) = matching.max_by_key(|rule| (rule.pattern.len(), std::cmp::Reverse(&rule.pattern))) {
+            return Ok(Some(rule.kind.clone()));
+        }
+    }
+    Ok(None)
+}
