@@ -6,3 +6,4 @@ mod price;
 mod raise;
 mod spend;
 mod token;
+mod window;

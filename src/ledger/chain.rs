@@ -2,14 +2,13 @@
 
 use std::collections::HashMap;
 
-use chrono_tz::Tz;
 use pgrx::JsonB;
 use pgrx::spi::SpiClient;
 use serde_json::{Value, json};
 
 use crate::account;
 use crate::budget::decision::{Budget, Claim};
-use crate::budget::window::{Calendar, window_at};
+use crate::budget::window::Schedule;
 use crate::instant::Instant;
 use crate::ledger::Failure;
 use crate::refusal::{Code, Refusal};
@@ -164,11 +163,9 @@ impl Chain {
             let account_id: i64 = required(&row, 2)?;
             let every: Option<String> = optional(&row, 5)?;
             let zone: String = required(&row, 6)?;
-            let calendar = every.map(|every| every.parse::<Calendar>()).transpose();
-            let window = calendar
+            let window = Schedule::parse(every.as_deref(), &zone, "monday", None)
                 .ok()
-                .zip(zone.parse::<Tz>().ok())
-                .and_then(|(calendar, zone)| window_at(calendar, zone, now))
+                .and_then(|schedule| schedule.window_at(now))
                 .ok_or(Failure::Internal("a budget has no window at this instant"))?;
             let budget = Budget {
                 budget_id: required(&row, 1)?,
