@@ -77,11 +77,10 @@ type Bounds = (Option<TimestampWithTimeZone>, Option<TimestampWithTimeZone>);
 
 /// The two ends of the window, NULL for one that there is not.
 fn window_at(schedule: Schedule, at: Instant) -> Result<Bounds, Refusal> {
-    const HINT: &str = "Pass an instant that is a few years within what a timestamp can say.";
-    if !at.is_finite() {
-        return Err(Refusal::invalid_argument("at", "it is infinite", HINT));
-    }
-    let beyond = || Refusal::invalid_argument("at", "its window is beyond what a timestamp can say", HINT);
+    let invalid = |why: &str| Refusal::invalid_argument("at", why, "Pass an instant of the present age.");
+    // The window without end would hold these too, but nobody means them.
+    at.utc().ok_or_else(|| invalid("it is not an instant that a calendar can express"))?;
+    let beyond = || invalid("its window is beyond what a timestamp can express");
     match schedule.window_at(at).ok_or_else(beyond)? {
         Window::WHOLE => Ok((None, None)),
         Window { start, end } => {

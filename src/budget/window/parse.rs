@@ -17,22 +17,20 @@ const DAYS_MAX: u32 = 3652;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ScheduleError {
     #[error(
-        "\"{0}\" is neither minute, hour, day, week, month, quarter or year nor a count of one of them such as \"5 hours\""
+        "'{0}' is neither minute, hour, day, week, month, quarter or year nor a count of one of them such as '5 hours'"
     )]
     UnknownWindow(String),
-    #[error(
-        "\"{0}\" is more than one count and one unit; write for example \"36 hours\" instead of \"1 day 12 hours\""
-    )]
+    #[error("'{0}' is more than one count and one unit; write for example '36 hours' instead of '1 day 12 hours'")]
     Mixed(String),
-    #[error("\"{0}\" is no count of units; a count is a whole number, 1 or more")]
+    #[error("'{0}' is no count of units; a count is a whole number, 1 or more")]
     InvalidCount(String),
-    #[error("\"{0}\" is longer than ten years")]
+    #[error("'{0}' is longer than ten years")]
     TooLong(String),
-    #[error("no time zone has the name \"{name}\"{}", .nearest.map(|near| format!("; the nearest is \"{near}\"")).unwrap_or_default())]
+    #[error("no time zone has the name '{name}'{}", .nearest.map(|near| format!("; the nearest is '{near}'")).unwrap_or_default())]
     UnknownTimeZone { name: String, nearest: Option<&'static str> },
-    #[error("\"{0}\" is not a day of the week: monday, tuesday, wednesday, thursday, friday, saturday or sunday")]
+    #[error("'{0}' is not a day of the week: monday, tuesday, wednesday, thursday, friday, saturday or sunday")]
     UnknownWeekStart(String),
-    #[error("\"{0}\" takes no anchor; an interval such as \"1 {0}\" does")]
+    #[error("'{0}' takes no anchor; an interval such as '1 {0}' does")]
     AnchoredUnit(String),
     #[error("one window without end takes no anchor")]
     AnchoredWhole,

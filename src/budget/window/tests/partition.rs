@@ -68,7 +68,7 @@ proptest! {
         check_partition(schedule.expect("schedule"), at)?;
     }
 
-    /// A day of any number of windows never overlaps another: a fixed length adds up.
+    /// Whatever the clocks do, and a whole number of them away from the anchor.
     #[test]
     fn intervals_of_hours_have_their_length(
         at in any_instant(),
