@@ -10,3 +10,4 @@ mod raise;
 mod remaining;
 mod spend;
 mod token;
+mod window;
