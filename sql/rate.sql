@@ -81,6 +81,11 @@ BEGIN
                 'effective_at', tb_set_rate.effective_at)::text,
             HINT = 'Entries name the rate they used, so a rate is never changed; set a new one with a later effective_at.';
     END IF;
+    PERFORM tokbudget._log_change(found_account.tenant_id, found_account.account_id, 'rate', new_id, 'create', NULL,
+        jsonb_strip_nulls(jsonb_build_object('provider', tb_set_rate.provider, 'model', tb_set_rate.model,
+            'effective_at', tb_set_rate.effective_at, 'factor', trim_scale(tb_set_rate.factor),
+            'unit_prices', NULLIF(prices, '{}'))),
+        tb_set_rate.reason);
     RETURN new_id;
 END;
 $$;

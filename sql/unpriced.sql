@@ -30,6 +30,12 @@ BEGIN
     found_account := tokbudget._find_account(tb_set_unpriced.account);
     UPDATE tokbudget.account SET unpriced = tb_set_unpriced.unpriced, fallback_unit_prices = prices
     WHERE account.tenant_id = found_account.tenant_id AND account.account_id = found_account.account_id;
+    PERFORM tokbudget._log_change(found_account.tenant_id, found_account.account_id, 'account', found_account.account_id,
+        'set_unpriced',
+        jsonb_strip_nulls(jsonb_build_object('unpriced', found_account.unpriced,
+            'fallback_unit_prices', found_account.fallback_unit_prices)),
+        jsonb_strip_nulls(jsonb_build_object('unpriced', tb_set_unpriced.unpriced, 'fallback_unit_prices', prices)),
+        NULL);
 END;
 $$;
 COMMENT ON FUNCTION @extschema@.tb_set_unpriced(text, text, jsonb) IS

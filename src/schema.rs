@@ -4,8 +4,12 @@ use pgrx::extension_sql_file;
 
 extension_sql_file!("../sql/schema.sql", bootstrap);
 extension_sql_file!("../sql/token.sql", name = "token");
-extension_sql_file!("../sql/account.sql", name = "account", requires = ["token"]);
-extension_sql_file!("../sql/budget.sql", name = "budget", requires = ["account"]);
+extension_sql_file!("../sql/change.sql", name = "change", requires = ["token"]);
+extension_sql_file!("../sql/account.sql", name = "account", requires = ["change"]);
+extension_sql_file!("../sql/account_life.sql", name = "account_life", requires = ["account"]);
+extension_sql_file!("../sql/account_tree.sql", name = "account_tree", requires = ["account_life"]);
+extension_sql_file!("../sql/account_read.sql", name = "account_read", requires = ["account_tree"]);
+extension_sql_file!("../sql/budget.sql", name = "budget", requires = ["account_read"]);
 extension_sql_file!("../sql/model.sql", name = "model", requires = ["budget"]);
 extension_sql_file!("../sql/price.sql", name = "price", requires = ["model"]);
 extension_sql_file!("../sql/price_book.sql", name = "price_book", requires = ["price"]);

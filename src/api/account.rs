@@ -1,15 +1,22 @@
 //! What the set-up functions need of Rust.
 
 use chrono_tz::Tz;
+use pgrx::datum::TimestampWithTimeZone;
 use pgrx::prelude::*;
 
 use crate::api::outcome::{in_spi, or_put_aside};
+use crate::clock;
 use crate::id;
 use crate::ledger::chain::parse_path;
 
 #[pg_extern(sql = false)]
 fn _new_id() -> Option<i64> {
     or_put_aside(in_spi(|_| Ok(id::new_id()?)))
+}
+
+#[pg_extern(sql = false)]
+fn _now() -> Option<TimestampWithTimeZone> {
+    clock::to_postgres(clock::now())
 }
 
 #[pg_extern(sql = false)]
