@@ -152,6 +152,8 @@ CREATE FUNCTION @extschema@.tb_set_tenant(
 ) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
+    -- The log says the same whatever style the session likes.
+    SET intervalstyle = 'postgres'
     AS $$
 #variable_conflict use_column
 DECLARE
