@@ -118,24 +118,18 @@ BEGIN
         btrim(tb_set_account.owner), tb_set_account.labels, btrim(tb_set_account.purpose), tb_set_account.expires_at);
     found_account := tokbudget._lock_account(tb_set_account.account);
     PERFORM tokbudget._check_open(found_account);
-    new_account := found_account;
-    new_account.kind := NULLIF(btrim(COALESCE(tb_set_account.kind, found_account.kind)), '');
-    new_account.cost_center := NULLIF(btrim(COALESCE(tb_set_account.cost_center, found_account.cost_center)), '');
-    new_account.owner := NULLIF(btrim(COALESCE(tb_set_account.owner, found_account.owner)), '');
-    new_account.labels := COALESCE(tb_set_account.labels, found_account.labels);
-    new_account.purpose := NULLIF(btrim(COALESCE(tb_set_account.purpose, found_account.purpose)), '');
-    new_account.expires_at := NULLIF(COALESCE(tb_set_account.expires_at, found_account.expires_at), 'infinity');
+    UPDATE tokbudget.account SET
+        kind = NULLIF(btrim(COALESCE(tb_set_account.kind, account.kind)), ''),
+        cost_center = NULLIF(btrim(COALESCE(tb_set_account.cost_center, account.cost_center)), ''),
+        owner = NULLIF(btrim(COALESCE(tb_set_account.owner, account.owner)), ''),
+        labels = COALESCE(tb_set_account.labels, account.labels),
+        purpose = NULLIF(btrim(COALESCE(tb_set_account.purpose, account.purpose)), ''),
+        expires_at = NULLIF(COALESCE(tb_set_account.expires_at, account.expires_at), 'infinity')
+    WHERE account.tenant_id = found_account.tenant_id AND account.account_id = found_account.account_id
+    RETURNING account.* INTO STRICT new_account;
     IF new_account IS NOT DISTINCT FROM found_account THEN
         RETURN;
     END IF;
-    UPDATE tokbudget.account SET
-        kind = new_account.kind,
-        cost_center = new_account.cost_center,
-        owner = new_account.owner,
-        labels = new_account.labels,
-        purpose = new_account.purpose,
-        expires_at = new_account.expires_at
-    WHERE account.tenant_id = found_account.tenant_id AND account.account_id = found_account.account_id;
     PERFORM tokbudget._log_change(found_account.tenant_id, found_account.account_id, 'account', found_account.account_id,
         'set', tokbudget._account_state(found_account), tokbudget._account_state(new_account), tb_set_account.reason);
 END;
@@ -195,18 +189,15 @@ BEGIN
                 'requested', tb_set_tenant.currency)::text,
             HINT = 'Choose the currency before the tenant has a budget in cost, a rate, a reservation or an entry.';
     END IF;
-    new_tenant := found_tenant;
-    new_tenant.currency := COALESCE(tb_set_tenant.currency, found_tenant.currency);
-    new_tenant.commit_grace := COALESCE(tb_set_tenant.commit_grace, found_tenant.commit_grace);
-    new_tenant.idempotency_retention := COALESCE(tb_set_tenant.idempotency_retention, found_tenant.idempotency_retention);
+    UPDATE tokbudget.tenant SET
+        currency = COALESCE(tb_set_tenant.currency, tenant.currency),
+        commit_grace = COALESCE(tb_set_tenant.commit_grace, tenant.commit_grace),
+        idempotency_retention = COALESCE(tb_set_tenant.idempotency_retention, tenant.idempotency_retention)
+    WHERE tenant.tenant_id = found_tenant.tenant_id
+    RETURNING tenant.* INTO STRICT new_tenant;
     IF new_tenant IS NOT DISTINCT FROM found_tenant THEN
         RETURN;
     END IF;
-    UPDATE tokbudget.tenant SET
-        currency = new_tenant.currency,
-        commit_grace = new_tenant.commit_grace,
-        idempotency_retention = new_tenant.idempotency_retention
-    WHERE tenant.tenant_id = found_tenant.tenant_id;
     PERFORM tokbudget._log_change(found_tenant.tenant_id, root_account.account_id, 'tenant', found_tenant.tenant_id, 'set',
         jsonb_build_object('currency', found_tenant.currency, 'commit_grace', found_tenant.commit_grace,
             'idempotency_retention', found_tenant.idempotency_retention),
