@@ -118,6 +118,7 @@ BEGIN
             HINT = 'Pass an object such as ''{"env": "prod"}''.';
     END IF;
 
+    PERFORM tokbudget._require_creation(chain);
     SELECT tenant.tenant_id INTO root_id FROM tokbudget.tenant WHERE tenant.name = chain[1];
     IF root_id IS NULL THEN
         -- Tenants are few and made by hand, so numbering them under a lock costs nothing and needs no sequence.
@@ -182,6 +183,7 @@ BEGIN
             DETAIL = jsonb_build_object('account', _set_account_status.account)::text,
             HINT = 'Say why, for whoever meets the frozen account.';
     END IF;
+    PERFORM tokbudget._require_access(a.tenant_id, a.ancestor_ids || a.account_id, 'administer') FROM tokbudget._find_account(_set_account_status.account) AS a;
     UPDATE tokbudget.account SET status = _set_account_status.status, status_reason = reason
     FROM tokbudget.tenant
     WHERE tenant.name = chain[1] AND account.tenant_id = tenant.tenant_id
