@@ -108,7 +108,7 @@ DECLARE
     spend CONSTANT name[] := remaining || '{tb_reserve, tb_try_reserve, tb_reserve_many, tb_extend, tb_commit, tb_commit_many,
         tb_release, tb_charge, tb_charge_many}'::name[];
     read CONSTANT name[] := remaining || '{tokbudget, _is_owner, _access_roots, chargeback, unpriced, reported_cost}'::name[];
-    audit CONSTANT name[] := read || '{tb_entries, access_list}'::name[];
+    audit CONSTANT name[] := read || '{tb_entries, access_list, _access_role}'::name[];
     administer CONSTANT name[] := spend || audit || '{tb_create_account, tb_set_account, tb_rename_account, tb_move_account,
         tb_close_account, tb_freeze, tb_thaw, tb_create_budget, tb_change_budget, tb_close_budget, tb_grant, tb_revoke_grant,
         tb_set_quota, tb_remove_quota, tb_adjust, tb_refund, tb_set_rate, tb_set_unpriced, tb_rerate, tb_guard, tb_unguard,
