@@ -87,16 +87,16 @@ $$;
 COMMENT ON FUNCTION tokbudget._require_creation(text[]) IS
     'internal: raises 42501 unless the present role may create the account whose paths from the root down are chain: it administers the nearest one that exists';
 
-CREATE FUNCTION tokbudget._access_roots(privileges text[]) RETURNS TABLE (tenant_id integer, account_id bigint)
-    LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
-    SET search_path = pg_catalog, pg_temp
-    AS $$
-    SELECT DISTINCT access.tenant_id, access.account_id FROM tokbudget.access
-    WHERE access.privilege = ANY (privileges)
-        AND pg_has_role(tokbudget._present_role(), tokbudget._access_role(access.role, access.role_oid, access.system_identifier), 'USAGE')
-$$;
-COMMENT ON FUNCTION tokbudget._access_roots(text[]) IS
-    'internal: the accounts on which the present role was granted one of the privileges; what the views show to those who do not see everything';
+-- What the views show to those who do not see everything hangs on this. They read it once, not for every row.
+CREATE VIEW tokbudget.present_access WITH (security_barrier) AS
+SELECT DISTINCT access.tenant_id, access.account_id, access.privilege
+FROM tokbudget.access
+WHERE pg_catalog.pg_has_role(
+    tokbudget._present_role(), tokbudget._access_role(access.role, access.role_oid, access.system_identifier), 'USAGE');
+COMMENT ON VIEW tokbudget.present_access IS 'what the present role was granted, itself or through a role that it inherits from';
+COMMENT ON COLUMN tokbudget.present_access.tenant_id IS 'tenant of the account';
+COMMENT ON COLUMN tokbudget.present_access.account_id IS 'account on which it holds, with everything below';
+COMMENT ON COLUMN tokbudget.present_access.privilege IS 'spend, read, administer (with all the others) or audit (with read)';
 
 -- One list for all that a privilege opens. It may name what a version does not have.
 CREATE FUNCTION tokbudget._access_objects(privilege text) RETURNS name[]
@@ -107,8 +107,8 @@ DECLARE
     remaining CONSTANT name[] := '{tb_remaining, tb_affordable}';
     spend CONSTANT name[] := remaining || '{tb_reserve, tb_try_reserve, tb_reserve_many, tb_extend, tb_commit, tb_commit_many,
         tb_release, tb_charge, tb_charge_many}'::name[];
-    read CONSTANT name[] := remaining || '{tokbudget, _is_owner, _access_roots, chargeback, unpriced, reported_cost}'::name[];
-    audit CONSTANT name[] := read || '{tb_entries, access_list, _access_role}'::name[];
+    read CONSTANT name[] := remaining || '{tokbudget, _is_owner, _present_role, _access_role, chargeback, unpriced, reported_cost}'::name[];
+    audit CONSTANT name[] := read || '{tb_entries, access_list}'::name[];
     administer CONSTANT name[] := spend || audit || '{tb_create_account, tb_set_account, tb_rename_account, tb_move_account,
         tb_close_account, tb_freeze, tb_thaw, tb_create_budget, tb_change_budget, tb_close_budget, tb_grant, tb_revoke_grant,
         tb_set_quota, tb_remove_quota, tb_adjust, tb_refund, tb_set_rate, tb_set_unpriced, tb_rerate, tb_guard, tb_unguard,
@@ -262,6 +262,10 @@ COMMENT ON FUNCTION @extschema@.tb_revoke_access(name, text, text) IS
     'takes back what tb_grant_access gave on exactly that account, from the next call of every session on; what the role was granted above or below it stays. Functions and views that no other grant of the role needs are revoked too. False when there was no such grant. The role may have been dropped. Raises TB002 for an unknown account, TB008 for a missing role or an unknown privilege, 42501 for a role that does not administer the account';
 
 CREATE VIEW tokbudget.access_list WITH (security_barrier) AS
+WITH shown AS MATERIALIZED (
+    SELECT present_access.tenant_id, present_access.account_id FROM tokbudget.present_access
+    WHERE present_access.privilege OPERATOR(pg_catalog.=) ANY (ARRAY['administer', 'audit'])
+)
 SELECT
     tenant.name AS tenant,
     account.path AS account,
@@ -279,9 +283,9 @@ JOIN tokbudget.tenant ON tenant.tenant_id OPERATOR(pg_catalog.=) access.tenant_i
 LEFT JOIN pg_catalog.pg_roles
     ON pg_roles.oid OPERATOR(pg_catalog.=) tokbudget._access_role(access.role, access.role_oid, access.system_identifier)
 WHERE (SELECT tokbudget._is_owner()) OR EXISTS (
-    SELECT FROM tokbudget._access_roots(ARRAY['administer', 'audit']) AS root
-    WHERE root.tenant_id OPERATOR(pg_catalog.=) access.tenant_id
-        AND root.account_id OPERATOR(pg_catalog.=) ANY (account.ancestor_ids OPERATOR(pg_catalog.||) account.account_id)
+    SELECT FROM shown
+    WHERE shown.tenant_id OPERATOR(pg_catalog.=) access.tenant_id
+        AND shown.account_id OPERATOR(pg_catalog.=) ANY (account.ancestor_ids OPERATOR(pg_catalog.||) account.account_id)
 );
 COMMENT ON VIEW tokbudget.access_list IS
     'which role may do what on which account and everything below it; those who administer or audit a part of a tree see that part of it';

@@ -37,6 +37,10 @@ COMMENT ON FUNCTION @extschema@.tb_set_unpriced(text, text, jsonb) IS
     'says what happens to usage of the account and all below it that no price covers: refuse (the default) or record, which books it without a cost, to be re-rated once there is a price; NULL does as the account above. Budgets in cost count recorded usage at fallback_unit_prices, an object with input and output per 1,000,000 tokens, and refuse it without. Raises TB002 for an unknown account, TB008 for an invalid policy or price, 42501 for a role that does not administer the account';
 
 CREATE VIEW tokbudget.unpriced WITH (security_barrier) AS
+WITH shown AS MATERIALIZED (
+    SELECT present_access.tenant_id, present_access.account_id FROM tokbudget.present_access
+    WHERE present_access.privilege OPERATOR(pg_catalog.=) ANY (ARRAY['read', 'audit', 'administer'])
+)
 SELECT
     tenant.name AS tenant,
     account.path AS account,
@@ -64,9 +68,9 @@ LEFT JOIN LATERAL (
 WHERE entry.kind OPERATOR(pg_catalog.=) ANY (ARRAY['commit', 'charge'])
     AND COALESCE(latest.flags, entry.flags) OPERATOR(pg_catalog.&&) ARRAY['unpriced', 'unpriced_meters']
     AND ((SELECT tokbudget._is_owner()) OR EXISTS (
-        SELECT FROM tokbudget._access_roots(ARRAY['read', 'audit', 'administer']) AS root
-        WHERE root.tenant_id OPERATOR(pg_catalog.=) entry.tenant_id
-            AND pg_catalog.array_position(entry.account_ids, root.account_id)
+        SELECT FROM shown
+        WHERE shown.tenant_id OPERATOR(pg_catalog.=) entry.tenant_id
+            AND pg_catalog.array_position(entry.account_ids, shown.account_id)
                 OPERATOR(pg_catalog.<=) pg_catalog.array_position(entry.account_ids, entry.account_id)
     ))
 GROUP BY 1, 2, 3, 4;
@@ -84,6 +88,10 @@ COMMENT ON COLUMN tokbudget.unpriced.is_cost_missing IS 'whether some of them ha
 COMMENT ON COLUMN tokbudget.unpriced.is_meter_unpriced IS 'whether some of them used a meter that has no price';
 
 CREATE VIEW tokbudget.reported_cost WITH (security_barrier) AS
+WITH shown AS MATERIALIZED (
+    SELECT present_access.tenant_id, present_access.account_id FROM tokbudget.present_access
+    WHERE present_access.privilege OPERATOR(pg_catalog.=) ANY (ARRAY['read', 'audit', 'administer'])
+)
 SELECT
     entry.recorded_at,
     tenant.name AS tenant,
@@ -103,9 +111,9 @@ LEFT JOIN tokbudget.account
 LEFT JOIN tokbudget.tenant ON tenant.tenant_id OPERATOR(pg_catalog.=) entry.tenant_id
 WHERE entry.reported_cost IS NOT NULL
     AND ((SELECT tokbudget._is_owner()) OR EXISTS (
-        SELECT FROM tokbudget._access_roots(ARRAY['read', 'audit', 'administer']) AS root
-        WHERE root.tenant_id OPERATOR(pg_catalog.=) entry.tenant_id
-            AND pg_catalog.array_position(entry.account_ids, root.account_id)
+        SELECT FROM shown
+        WHERE shown.tenant_id OPERATOR(pg_catalog.=) entry.tenant_id
+            AND pg_catalog.array_position(entry.account_ids, shown.account_id)
                 OPERATOR(pg_catalog.<=) pg_catalog.array_position(entry.account_ids, entry.account_id)
     ));
 COMMENT ON VIEW tokbudget.reported_cost IS 'entries for which the provider itself stated a cost, beside the one computed; as in chargeback, everyone sees what they may read';
