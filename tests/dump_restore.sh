@@ -107,10 +107,11 @@ fill origin
 
 dump_plain() { createdb plain && pg_dump origin >"$work/plain.sql" && psql -XqAt -v ON_ERROR_STOP=1 -d plain -f "$work/plain.sql" >/dev/null; }
 dump_custom() { createdb custom && pg_dump -Fc -f "$work/custom.dump" origin && pg_restore --exit-on-error -j2 -d custom "$work/custom.dump"; }
-# Into a database where the extension, and the user's own table, are already.
+# Into a database where the extension, and the user's own table, are already. EXECUTE on the functions is not data.
 dump_data() {
     createdb data_only && query data_only 'CREATE EXTENSION tokbudget; CREATE TABLE kept (open uuid, settled uuid, entry uuid)' &&
-        pg_dump --data-only origin >"$work/data.sql" && psql -XqAt -v ON_ERROR_STOP=1 -d data_only -f "$work/data.sql" >/dev/null
+        pg_dump --data-only origin >"$work/data.sql" && psql -XqAt -v ON_ERROR_STOP=1 -d data_only -f "$work/data.sql" >/dev/null &&
+        query data_only "SELECT tb_grant_access('dump_spender', 'bravo', 'spend')" >/dev/null
 }
 check 'plain dump and restore' dump_plain
 restored plain

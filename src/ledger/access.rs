@@ -5,12 +5,13 @@
 //! The role that counts is the one of the session, or the one that it has chosen with SET ROLE: a function that runs with the
 //! rights of its owner lends nobody its owner's accounts.
 
+use std::cell::Cell;
 use std::ffi::{CStr, CString};
 use std::rc::Rc;
 
-use pgrx::Uuid;
 use pgrx::pg_sys::{self, Oid};
 use pgrx::spi::SpiClient;
+use pgrx::{FromDatum, Uuid};
 use serde_json::json;
 
 use crate::ledger::Failure;
@@ -19,11 +20,9 @@ use crate::privilege::Privilege;
 use crate::refusal::{Code, Refusal};
 use crate::statement::{required, statement};
 
-statement! {
-    read read_grants(INT4OID) =
-    "SELECT access.account_id, access.privilege, access.role, access.role_oid, access.system_identifier
-     FROM tokbudget.access WHERE access.tenant_id OPERATOR(pg_catalog.=) $1"
-}
+const GRANTS: &CStr =
+    c"SELECT access.account_id, access.privilege, access.role, access.role_oid, access.system_identifier
+     FROM tokbudget.access WHERE access.tenant_id OPERATOR(pg_catalog.=) $1";
 
 statement! {
     read find_path(INT4OID, INT8OID) =
@@ -106,18 +105,75 @@ fn find(client: &mut SpiClient<'_>, tenant_id: i32) -> Result<Rc<Vec<Grant>>, Fa
     KEPT.with(|kept| kept.find(tenant_id, || read(client, tenant_id)))
 }
 
-fn read(client: &mut SpiClient<'_>, tenant_id: i32) -> Result<Vec<Grant>, Failure> {
+/// Reads what has committed until now, also in a transaction that reads everything else with an old snapshot: there too,
+/// what was taken back is gone, as it is with PostgreSQL's own privileges.
+fn read(_client: &mut SpiClient<'_>, tenant_id: i32) -> Result<Vec<Grant>, Failure> {
+    const CHANGED: Failure = Failure::Internal("tokbudget.access was changed by hand");
     let mut grants = Vec::new();
-    for row in read_grants(client, &[tenant_id.into()])? {
-        let privilege: String = required(&row, 2)?;
-        let name: String = required(&row, 3)?;
-        grants.push(Grant {
-            account_id: required(&row, 1)?,
-            privilege: Privilege::from_name(&privilege).ok_or(Failure::Internal("an unknown privilege is granted"))?,
-            holder: Holder::new(&name, required(&row, 4)?, required(&row, 5)?),
-        });
+    // SAFETY: the client stands for an open SPI connection, the plan was prepared for one integer, and the rows are read
+    // before anything else runs. An error ends the transaction, which gives the snapshot up.
+    unsafe {
+        let plan = grants_plan()?;
+        let snapshot = pg_sys::RegisterSnapshot(pg_sys::GetLatestSnapshot());
+        let mut arguments = [pg_sys::Datum::from(tenant_id)];
+        let status = pg_sys::SPI_execute_snapshot(
+            plan,
+            arguments.as_mut_ptr(),
+            std::ptr::null(),
+            snapshot,
+            std::ptr::null_mut(),
+            true,
+            false,
+            0,
+        );
+        pg_sys::UnregisterSnapshot(snapshot);
+        let table = pg_sys::SPI_tuptable;
+        if status != pg_sys::SPI_OK_SELECT as i32 || table.is_null() {
+            return Err(Failure::Internal("the grants of a tenant cannot be read"));
+        }
+        for row in std::slice::from_raw_parts((*table).vals, (*table).numvals as usize) {
+            let column = |ordinal| {
+                let mut is_null = false;
+                (pg_sys::SPI_getbinval(*row, (*table).tupdesc, ordinal, &raw mut is_null), is_null)
+            };
+            let text = |(datum, is_null)| String::from_datum(datum, is_null).ok_or(CHANGED);
+            let number = |(datum, is_null)| i64::from_datum(datum, is_null).ok_or(CHANGED);
+            let (role_oid, is_null) = column(4);
+            grants.push(Grant {
+                account_id: number(column(1))?,
+                privilege: Privilege::from_name(&text(column(2))?).ok_or(CHANGED)?,
+                holder: Holder::new(
+                    &text(column(3))?,
+                    Oid::from_datum(role_oid, is_null).ok_or(CHANGED)?,
+                    number(column(5))?,
+                ),
+            });
+        }
+        pg_sys::SPI_freetuptable(table);
     }
     Ok(grants)
+}
+
+/// The plan of [`GRANTS`], prepared once per session.
+///
+/// # Safety
+/// SPI must be connected.
+unsafe fn grants_plan() -> Result<pg_sys::SPIPlanPtr, Failure> {
+    thread_local! {
+        static PLAN: Cell<pg_sys::SPIPlanPtr> = const { Cell::new(std::ptr::null_mut()) };
+    }
+    if PLAN.get().is_null() {
+        let mut types = [pg_sys::INT4OID];
+        // SAFETY: as above; a plan that is kept lives as long as the session.
+        unsafe {
+            let plan = pg_sys::SPI_prepare(GRANTS.as_ptr(), 1, types.as_mut_ptr());
+            if plan.is_null() || pg_sys::SPI_keepplan(plan) != 0 {
+                return Err(Failure::Internal("the grants of a tenant cannot be read"));
+            }
+            PLAN.set(plan);
+        }
+    }
+    Ok(PLAN.get())
 }
 
 fn is_permitted(
