@@ -267,6 +267,7 @@ BEGIN
     -- NULL is no object either, unlike where it means to leave them as they are.
     PERFORM tokbudget._check_account_attributes(given_kind, given_cost_center, given_owner,
         COALESCE(tb_create_account.labels, 'null'), given_purpose, tb_create_account.expires_at);
+    PERFORM tokbudget._require_creation(chain);
 
     SELECT account.* INTO found_account
     FROM tokbudget.tenant JOIN tokbudget.account ON account.tenant_id = tenant.tenant_id
@@ -325,4 +326,4 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION @extschema@.tb_create_account(text, text, text, text, jsonb, text, timestamp with time zone) IS
-    'creates the account at path and its missing parents; again with the same attributes it returns the same id. The first segment is the tenant. purpose says what it is there for; from expires_at on it gets nothing new. Raises TB008 for a malformed path or attributes that contradict those it has, TB009 if it or one above it is closed';
+    'creates the account at path and its missing parents; again with the same attributes it returns the same id. The first segment is the tenant. purpose says what it is there for; from expires_at on it gets nothing new. Raises TB008 for a malformed path or attributes that contradict those it has, TB009 if it or one above it is closed, 42501 for a role that does not administer it or, if it is new, the nearest account above it';

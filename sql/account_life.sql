@@ -24,6 +24,7 @@ DECLARE
     found_account tokbudget.account := tokbudget._find_account(_lock_account.path);
     locked_account tokbudget.account;
 BEGIN
+    PERFORM tokbudget._require_access(found_account.tenant_id, found_account.ancestor_ids || found_account.account_id, 'administer');
     SELECT account.* INTO STRICT locked_account FROM tokbudget.account
     WHERE account.tenant_id = found_account.tenant_id AND account.account_id = found_account.account_id
     FOR NO KEY UPDATE;
@@ -31,7 +32,7 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION tokbudget._lock_account(text) IS
-    'internal: the account of that path as it is when its row is locked; raises TB002 for an unknown one, TB008 for a malformed path';
+    'internal: the account of that path as it is when its row is locked; raises TB002 for an unknown one, TB008 for a malformed path, 42501 for a role that does not administer it';
 
 CREATE FUNCTION tokbudget._set_account_status(account text, status text, action text, reason text) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -72,7 +73,7 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION @extschema@.tb_freeze(text, text) IS
-    'refuses every new reservation of the account and of all below it until tb_thaw; open reservations may still settle. Again it replaces the reason. Raises TB002 for an unknown account, TB008 for a malformed path or without a reason, TB009 if it or one above it is closed';
+    'refuses every new reservation of the account and of all below it until tb_thaw; open reservations may still settle. Again it replaces the reason. Raises TB002 for an unknown account, TB008 for a malformed path or without a reason, TB009 if it or one above it is closed, 42501 for a role that does not administer it';
 
 CREATE FUNCTION @extschema@.tb_thaw(account text, reason text) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -83,7 +84,7 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION @extschema@.tb_thaw(text, text) IS
-    'ends a freeze of the account; one of an account above it stays. Again it replaces the reason. Raises TB002 for an unknown account, TB008 for a malformed path or without a reason, TB009 if it or one above it is closed';
+    'ends a freeze of the account; one of an account above it stays. Again it replaces the reason. Raises TB002 for an unknown account, TB008 for a malformed path or without a reason, TB009 if it or one above it is closed, 42501 for a role that does not administer it';
 
 CREATE FUNCTION @extschema@.tb_close_account(account text, reason text) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -94,7 +95,7 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION @extschema@.tb_close_account(text, text) IS
-    'closes the account, for good: it and all below it get nothing new, no reservation, no budget, no account. Open reservations may still settle, and all history stays. Of a closed account it changes nothing. tb_rename_account frees its name. Raises TB002 for an unknown account, TB008 for a malformed path or without a reason, TB009 if one above it is closed';
+    'closes the account, for good: it and all below it get nothing new, no reservation, no budget, no account. Open reservations may still settle, and all history stays. Of a closed account it changes nothing. tb_rename_account frees its name. Raises TB002 for an unknown account, TB008 for a malformed path or without a reason, TB009 if one above it is closed, 42501 for a role that does not administer it';
 
 CREATE FUNCTION @extschema@.tb_set_account(
     account text,
@@ -135,7 +136,7 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION @extschema@.tb_set_account(text, text, text, text, jsonb, text, timestamp with time zone, text) IS
-    'overwrites what is given of an account and leaves what is NULL: an empty text clears, labels are replaced as a whole, expires_at => infinity ends an expiry. A new cost center counts for reservations from now on. Raises TB002 for an unknown account, TB008 for a malformed path or attribute, TB009 if it or one above it is closed';
+    'overwrites what is given of an account and leaves what is NULL: an empty text clears, labels are replaced as a whole, expires_at => infinity ends an expiry. A new cost center counts for reservations from now on. Raises TB002 for an unknown account, TB008 for a malformed path or attribute, TB009 if it or one above it is closed, 42501 for a role that does not administer it';
 
 CREATE FUNCTION @extschema@.tb_set_tenant(
     tenant text,
@@ -174,6 +175,7 @@ BEGIN
             HINT = 'currency is an ISO 4217 code or a unit such as CREDITS, commit_grace at most a day, idempotency_retention an hour to ten years.';
     END IF;
     root_account := tokbudget._find_account(tb_set_tenant.tenant);
+    PERFORM tokbudget._require_access(root_account.tenant_id, ARRAY[root_account.account_id], 'administer');
     SELECT tenant.* INTO STRICT found_tenant FROM tokbudget.tenant
     WHERE tenant.tenant_id = root_account.tenant_id FOR NO KEY UPDATE;
     PERFORM tokbudget._check_open(root_account);
@@ -207,4 +209,4 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION @extschema@.tb_set_tenant(text, text, interval, interval, text) IS
-    'sets what is given for the whole tenant and leaves what is NULL: the currency of its costs (ISO 4217 or a unit such as CREDITS; only while it has no budget in cost, rate, reservation or entry), commit_grace (how long after its expiry a reservation is committed in time, up to a day) and idempotency_retention (how long a key answers the same, an hour to ten years). Raises TB002 for an unknown tenant, TB008 for an invalid setting or a currency in use, TB009 if it is closed';
+    'sets what is given for the whole tenant and leaves what is NULL: the currency of its costs (ISO 4217 or a unit such as CREDITS; only while it has no budget in cost, rate, reservation or entry), commit_grace (how long after its expiry a reservation is committed in time, up to a day) and idempotency_retention (how long a key answers the same, an hour to ten years). Raises TB002 for an unknown tenant, TB008 for an invalid setting or a currency in use, TB009 if it is closed, 42501 for a role that does not administer it';

@@ -36,6 +36,7 @@ CREATE FUNCTION @extschema@.tb_accounts(account text) RETURNS SETOF tokbudget.ac
 DECLARE
     top_account tokbudget.account := tokbudget._find_account(tb_accounts.account);
 BEGIN
+    PERFORM tokbudget._require_access(top_account.tenant_id, top_account.ancestor_ids || top_account.account_id, 'read');
     RETURN QUERY
     SELECT account.path::text, account.kind, account.status, account.status_reason, account.status_actor, account.owner,
         account.cost_center, account.labels, account.purpose, account.expires_at, account.status_changed_at, account.created_at
@@ -47,7 +48,7 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION @extschema@.tb_accounts(text) IS
-    'the account and all below it, each followed by what is below it. Raises TB002 for an unknown account, TB008 for a malformed path';
+    'the account and all below it, each followed by what is below it. Raises TB002 for an unknown account, TB008 for a malformed path, 42501 for a role that may not read the account';
 
 CREATE TYPE tokbudget.change_info AS (
     changed_at timestamp with time zone,
@@ -88,6 +89,7 @@ BEGIN
             HINT = 'Leave it out for everything.';
     END IF;
     top_account := tokbudget._find_account(tb_changes.account);
+    PERFORM tokbudget._require_access(top_account.tenant_id, top_account.ancestor_ids || top_account.account_id, 'audit');
     RETURN QUERY
     SELECT change.changed_at, change.actor, change.acting_role, account.path::text, change.object, change.object_id,
         change.action, change.before, change.after, change.reason
@@ -101,4 +103,4 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION @extschema@.tb_changes(text, timestamp with time zone) IS
-    'every set-up change of the account and of all below it since an instant, the latest first. An account that was moved brings its changes along. Raises TB002 for an unknown account, TB008 for a malformed path or a null instant';
+    'every set-up change of the account and of all below it since an instant, the latest first. An account that was moved brings its changes along. Raises TB002 for an unknown account, TB008 for a malformed path or a null instant, 42501 for a role that may not audit the account';

@@ -97,6 +97,7 @@ BEGIN
     END IF;
     PERFORM tokbudget._check_reason(tb_rename_account.account, tb_rename_account.reason);
     found_account := tokbudget._lock_tree(tb_rename_account.account);
+    PERFORM tokbudget._require_access(found_account.tenant_id, found_account.ancestor_ids || found_account.account_id, 'administer');
     IF found_account.parent_id IS NOT NULL THEN
         SELECT account.* INTO STRICT parent_account FROM tokbudget.account
         WHERE account.tenant_id = found_account.tenant_id AND account.account_id = found_account.parent_id;
@@ -106,6 +107,8 @@ BEGIN
         RETURN;
     END IF;
     IF found_account.parent_id IS NULL THEN
+        -- The names of tenants belong to nobody's tree.
+        PERFORM tokbudget._require_creation(names);
         -- Only the key knows what another session is naming its tenant at the same time.
         BEGIN
             UPDATE tokbudget.tenant SET name = new_path WHERE tenant.tenant_id = found_account.tenant_id;
@@ -121,7 +124,7 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION @extschema@.tb_rename_account(text, text, text) IS
-    'gives an account another name, the last of its path; the paths of all below it follow, ids and history stay. Renaming the root renames the tenant. A closed account can be renamed too, which frees its name. Waits for whoever is creating accounts in the tenant. Raises TB002 for an unknown account, TB008 for a malformed name, one that is taken or without a reason, TB011 above READ COMMITTED';
+    'gives an account another name, the last of its path; the paths of all below it follow, ids and history stay. Renaming the root renames the tenant. A closed account can be renamed too, which frees its name. Waits for whoever is creating accounts in the tenant. Raises TB002 for an unknown account, TB008 for a malformed name, one that is taken or without a reason, TB011 above READ COMMITTED, 42501 for a role that does not administer the account or, for a root, may not create one';
 
 CREATE FUNCTION @extschema@.tb_move_account(account text, parent text, reason text) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -154,6 +157,9 @@ BEGIN
     END IF;
     found_account := tokbudget._lock_tree(tb_move_account.account);
     parent_account := tokbudget._find_account(tb_move_account.parent);
+    -- On both places: whoever administers the account alone could take it out from under the budgets above it.
+    PERFORM tokbudget._require_access(found_account.tenant_id, found_account.ancestor_ids, 'administer');
+    PERFORM tokbudget._require_access(parent_account.tenant_id, parent_account.ancestor_ids || parent_account.account_id, 'administer');
     IF found_account.parent_id = parent_account.account_id THEN
         RETURN;
     END IF;
@@ -179,4 +185,4 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION @extschema@.tb_move_account(text, text, text) IS
-    'puts an account with all below it under another parent of the same tenant. Entries and open reservations stay with the budgets of the chain in which they were made; new calls count against those of the new one. Waits for whoever is creating accounts in the tenant. Raises TB002 for an unknown account, TB008 for a root, another tenant, a place below itself, a path that is taken, too long or too deep, or without a reason, TB009 out of a frozen account or out of or into a closed one, TB011 above READ COMMITTED';
+    'puts an account with all below it under another parent of the same tenant. Entries and open reservations stay with the budgets of the chain in which they were made; new calls count against those of the new one. Waits for whoever is creating accounts in the tenant. Raises TB002 for an unknown account, TB008 for a root, another tenant, a place below itself, a path that is taken, too long or too deep, or without a reason, TB009 out of a frozen account or out of or into a closed one, TB011 above READ COMMITTED, 42501 for a role that does not administer both the present and the new parent';

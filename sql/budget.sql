@@ -121,6 +121,7 @@ BEGIN
             HINT = 'valid_from must be before valid_until.';
     END IF;
     found_account := tokbudget._find_account(tb_create_budget.account);
+    PERFORM tokbudget._require_access(found_account.tenant_id, found_account.ancestor_ids || found_account.account_id, 'administer');
     IF found_account.status = 'closed' THEN
         RAISE EXCEPTION USING ERRCODE = 'TB009', MESSAGE = 'account is closed',
             DETAIL = jsonb_build_object('account', found_account.path)::text,

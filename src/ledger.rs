@@ -1,6 +1,7 @@
 //! Reserve, commit, release: what a call does to the tables. Locks are taken in one order everywhere: price book (whoever
 //! changes it), tenant (a re-rating), idempotency key, reservation, balances by budget and window.
 
+pub mod access;
 mod attribution;
 pub mod chain;
 pub mod charge;
@@ -11,6 +12,7 @@ mod estimate;
 pub mod expire;
 mod fallback;
 mod idempotency;
+mod kept;
 pub mod price_book;
 pub mod price_import;
 mod rate_book;

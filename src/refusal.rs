@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-/// Private SQLSTATEs of tokbudget; the class `TB` is in the space that the SQL standard leaves to implementations.
+/// SQLSTATEs of refusals. The class `TB` is tokbudget's own, in the space that the SQL standard leaves to implementations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Code {
     BudgetExceeded,
@@ -13,6 +13,7 @@ pub enum Code {
     UnknownModelOrPrice,
     InvalidArgument,
     FrozenOrClosed,
+    NotPermitted,
 }
 
 impl Code {
@@ -27,6 +28,8 @@ impl Code {
             Code::UnknownModelOrPrice => "TB007",
             Code::InvalidArgument => "TB008",
             Code::FrozenOrClosed => "TB009",
+            // PostgreSQL's own insufficient_privilege: a client need not care who refused.
+            Code::NotPermitted => "42501",
         }
     }
 }

@@ -11,7 +11,8 @@ extension_sql_file!("../sql/account_tree.sql", name = "account_tree", requires =
 extension_sql_file!("../sql/account_read.sql", name = "account_read", requires = ["account_tree"]);
 extension_sql_file!("../sql/budget.sql", name = "budget", requires = ["account_read"]);
 extension_sql_file!("../sql/model.sql", name = "model", requires = ["budget"]);
-extension_sql_file!("../sql/price.sql", name = "price", requires = ["model"]);
+extension_sql_file!("../sql/access.sql", name = "access", requires = ["model"]);
+extension_sql_file!("../sql/price.sql", name = "price", requires = ["access"]);
 extension_sql_file!("../sql/price_book.sql", name = "price_book", requires = ["price"]);
 extension_sql_file!("../sql/price_import.sql", name = "price_import", requires = ["price_book"]);
 extension_sql_file!("../sql/rate.sql", name = "rate", requires = ["price_import"]);

@@ -11,7 +11,8 @@ use crate::account;
 use crate::budget::decision::{Budget, Claim};
 use crate::budget::window::{Calendar, window_at};
 use crate::instant::Instant;
-use crate::ledger::Failure;
+use crate::ledger::{Failure, access};
+use crate::privilege::Privilege;
 use crate::refusal::{Code, Refusal};
 use crate::statement::{optional, required, statement, timestamp};
 
@@ -61,8 +62,13 @@ pub struct Chain {
 }
 
 impl Chain {
-    /// Finds the accounts of a call.
-    pub fn find(client: &mut SpiClient<'_>, path: &str, also: &[String]) -> Result<Chain, Failure> {
+    /// Finds the accounts of a call, on each of which (its own and those of `also`) the present role needs the privilege.
+    pub fn find(
+        client: &mut SpiClient<'_>,
+        path: &str,
+        also: &[String],
+        privilege: Privilege,
+    ) -> Result<Chain, Failure> {
         let own = parse_path(path)?;
         let mut paths: Vec<&str> = own.clone();
         for other in also {
@@ -107,7 +113,18 @@ impl Chain {
             .iter()
             .map(|path| found.remove(*path).ok_or_else(|| Refusal::no_such_account(path)))
             .collect::<Result<Vec<Account>, Refusal>>()?;
-        Ok(Chain { tenant_id, currency, accounts, own_length: own.len() })
+        let chain = Chain { tenant_id, currency, accounts, own_length: own.len() };
+        for end in [path].into_iter().chain(also.iter().map(String::as_str)) {
+            access::require(client, tenant_id, &chain.ids_down_to(end)?, privilege)?;
+        }
+        Ok(chain)
+    }
+
+    /// The accounts from the root down to `path`, which is one of the chain.
+    fn ids_down_to(&self, path: &str) -> Result<Vec<i64>, Failure> {
+        let levels = parse_path(path)?;
+        let id_of = |level: &str| self.accounts.iter().find(|account| account.path == level);
+        Ok(levels.into_iter().filter_map(id_of).map(|account| account.account_id).collect())
     }
 
     /// Refuses if an account of the chain may not spend.

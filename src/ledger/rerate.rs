@@ -17,6 +17,7 @@ use crate::ledger::Failure;
 use crate::ledger::chain::Chain;
 use crate::ledger::charge::Charge;
 use crate::ledger::entry::money;
+use crate::privilege::Privilege;
 use crate::statement::{required, statement, timestamp};
 use booked::Booked;
 
@@ -80,7 +81,7 @@ pub struct Rerated {
 
 /// Adds corrections where a price of today says something else of the instant of the call than the ledger does.
 pub fn rerate(client: &mut SpiClient<'_>, selection: &Selection<'_>, now: Instant) -> Result<Vec<Rerated>, Failure> {
-    let chain = Chain::find(client, selection.account, &[])?;
+    let chain = Chain::find(client, selection.account, &[], Privilege::Administer)?;
     let tenant_id = chain.tenant_id;
     if !selection.is_dry_run {
         lock_tenant(client, &[tenant_id.into(), timestamp(now)?.into()])?;

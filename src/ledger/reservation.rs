@@ -10,7 +10,8 @@ use crate::clock;
 use crate::engine::Settlement;
 use crate::id;
 use crate::instant::Instant;
-use crate::ledger::Failure;
+use crate::ledger::{Failure, access};
+use crate::privilege::Privilege;
 use crate::refusal::{Code, Refusal};
 use crate::statement::{instant, instants, optional, required, statement};
 
@@ -50,7 +51,8 @@ pub struct Reservation {
 }
 
 impl Reservation {
-    /// Finds and locks the reservation; its id says whose it is.
+    /// Finds and locks the reservation, whose id says whose it is. Nothing is told of it to a role that may not spend on its
+    /// account.
     pub fn lock(client: &mut SpiClient<'_>, reservation_id: Uuid) -> Result<Reservation, Failure> {
         let unknown = || {
             Refusal::new(
@@ -62,6 +64,15 @@ impl Reservation {
         };
         let tenant_id = id::tenant_of(*reservation_id.as_bytes()).ok_or_else(unknown)?;
         let row = lock_reservation(client, &[tenant_id.into(), reservation_id.into()])?.next().ok_or_else(unknown)?;
+        let account_id = required(&row, 1)?;
+        let account_ids: Vec<i64> = required(&row, 2)?;
+        access::require_for_reservation(
+            client,
+            tenant_id,
+            own_account_ids(&account_ids, account_id),
+            reservation_id,
+            Privilege::Spend,
+        )?;
         let held: JsonB = required(&row, 6)?;
         let settlement: Option<JsonB> = optional(&row, 14)?;
         let attributes: JsonB = required(&row, 15)?;
@@ -69,8 +80,8 @@ impl Reservation {
         Ok(Reservation {
             tenant_id,
             reservation_id,
-            account_id: required(&row, 1)?,
-            account_ids: required(&row, 2)?,
+            account_id,
+            account_ids,
             budget_ids: required(&row, 3)?,
             window_starts: instants(&row, 4)?,
             held_units: required(&row, 5)?,

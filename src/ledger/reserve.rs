@@ -16,6 +16,7 @@ use crate::ledger::attribution::Attribution;
 use crate::ledger::chain::Chain;
 use crate::ledger::estimate::estimate;
 use crate::ledger::{Failure, idempotency};
+use crate::privilege::Privilege;
 use crate::refusal::Refusal;
 use crate::statement::{statement, timestamp, timestamps};
 
@@ -65,8 +66,8 @@ pub struct Hold {
     pub expires_at: Instant,
 }
 
-/// Holds what `request` may use, or refuses. Checks run in a fixed order: arguments, existence, state, idempotency, price,
-/// limits. `interrupt` is called while tokens are counted.
+/// Holds what `request` may use, or refuses. Checks run in a fixed order: arguments, existence,
+/// privilege, state, idempotency, price, limits. `interrupt` is called while tokens are counted.
 pub fn reserve(
     client: &mut SpiClient<'_>,
     request: Request<'_>,
@@ -74,7 +75,7 @@ pub fn reserve(
     interrupt: &mut dyn FnMut(),
 ) -> Result<Hold, Failure> {
     let arguments = Arguments::check(&request)?;
-    let chain = Chain::find(client, request.account, &request.also)?;
+    let chain = Chain::find(client, request.account, &request.also, Privilege::Spend)?;
     chain.check_active()?;
 
     let Some(key) = request.idempotency_key else {
