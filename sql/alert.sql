@@ -59,6 +59,7 @@ CREATE FUNCTION @extschema@.tb_alerts(account text, since timestamp with time zo
 DECLARE
     found_account tokbudget.account := tokbudget._find_account(tb_alerts.account);
 BEGIN
+    PERFORM tokbudget._require_access(found_account.tenant_id, found_account.ancestor_ids || found_account.account_id, 'read');
     RETURN QUERY
         SELECT alert.created_at, below.path, alert.budget_id, budget.meter, alert.kind, alert.percent,
             tokbudget._amount(budget.meter, alert.spent_units), tokbudget._amount(budget.meter, alert.limit_units),

@@ -123,7 +123,7 @@ DECLARE
 BEGIN
     -- NaN and Infinity have no scale; both would pass a plain comparison with zero.
     IF _check_amount.amount IS NULL OR _check_amount.amount < 0 OR _check_amount.amount > units_max
-        OR scale(trim_scale(_check_amount.amount)) > CASE WHEN is_money THEN 9 ELSE 0 END
+        OR scale(trim_scale(_check_amount.amount)) > (CASE WHEN is_money THEN 9 ELSE 0 END)
     THEN
         RAISE EXCEPTION USING ERRCODE = 'TB008', MESSAGE = format('invalid budget %s', _check_amount.name),
             DETAIL = jsonb_build_object('meter', _check_amount.meter, _check_amount.name, _check_amount.amount::text)::text,
@@ -197,6 +197,20 @@ END;
 $$;
 COMMENT ON FUNCTION tokbudget._find_budget(bigint) IS 'internal: the budget with that id; raises TB002 for an unknown one';
 
+CREATE FUNCTION tokbudget._require_budget_access(budget tokbudget.budget, privilege text) RETURNS void
+    LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    account_ids bigint[];
+BEGIN
+    SELECT account.ancestor_ids || account.account_id INTO account_ids FROM tokbudget.account
+    WHERE account.tenant_id = budget.tenant_id AND account.account_id = budget.account_id;
+    PERFORM tokbudget._require_access(budget.tenant_id, account_ids, privilege);
+END;
+$$;
+COMMENT ON FUNCTION tokbudget._require_budget_access(tokbudget.budget, text) IS 'internal: raises 42501 unless the present role has the privilege on the account of the budget';
+
 CREATE FUNCTION @extschema@.tb_create_budget(
     account text,
     meter text,
@@ -233,11 +247,8 @@ BEGIN
             HINT = 'valid_from must be before valid_until.';
     END IF;
     found_account := tokbudget._find_account(tb_create_budget.account);
-    IF found_account.status = 'closed' THEN
-        RAISE EXCEPTION USING ERRCODE = 'TB009', MESSAGE = 'account is closed',
-            DETAIL = jsonb_build_object('account', found_account.path)::text,
-            HINT = 'Budgets belong on accounts that can spend.';
-    END IF;
+    PERFORM tokbudget._require_access(found_account.tenant_id, found_account.ancestor_ids || found_account.account_id, 'administer');
+    PERFORM tokbudget._check_open(found_account);
     INSERT INTO tokbudget.budget (tenant_id, budget_id, account_id, meter, amount, every, time_zone, hard, valid_from, valid_until,
         week_start, anchor, burst, thresholds_percent, freeze_at_percent, rollover, rollover_cap, created_at)
     VALUES (found_account.tenant_id, tokbudget._new_id(), found_account.account_id, tb_create_budget.meter,

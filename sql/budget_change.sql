@@ -86,6 +86,7 @@ DECLARE
     old_budget tokbudget.budget := tokbudget._find_budget(tb_change_budget.budget);
     new_budget tokbudget.budget;
 BEGIN
+    PERFORM tokbudget._require_budget_access(old_budget, 'administer');
     SELECT b.* INTO STRICT old_budget FROM tokbudget.budget AS b
     WHERE b.tenant_id = old_budget.tenant_id AND b.budget_id = old_budget.budget_id FOR NO KEY UPDATE;
     IF old_budget.status = 'closed' THEN
@@ -144,6 +145,7 @@ CREATE FUNCTION @extschema@.tb_close_budget(budget bigint, reason text DEFAULT N
 DECLARE
     found_budget tokbudget.budget := tokbudget._find_budget(tb_close_budget.budget);
 BEGIN
+    PERFORM tokbudget._require_budget_access(found_budget, 'administer');
     UPDATE tokbudget.budget AS b SET status = 'closed'
     WHERE b.tenant_id = found_budget.tenant_id AND b.budget_id = found_budget.budget_id AND b.status <> 'closed';
     IF FOUND THEN

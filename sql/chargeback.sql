@@ -1,6 +1,10 @@
 -- The read side for analysts: who spent what on what, by calendar month.
 
-CREATE VIEW tokbudget.chargeback AS
+CREATE VIEW tokbudget.chargeback WITH (security_barrier) AS
+WITH shown AS MATERIALIZED (
+    SELECT present_access.tenant_id, present_access.account_id FROM tokbudget.present_access
+    WHERE present_access.privilege OPERATOR(pg_catalog.=) ANY (ARRAY['read', 'audit', 'administer'])
+)
 SELECT
     pg_catalog.date_trunc('month', pg_catalog.timezone('UTC', entry.recorded_at))::pg_catalog.date AS period,
     tenant.name AS tenant,
@@ -32,10 +36,17 @@ LEFT JOIN tokbudget.account
     ON account.tenant_id OPERATOR(pg_catalog.=) entry.tenant_id
     AND account.account_id OPERATOR(pg_catalog.=) entry.account_id
 LEFT JOIN tokbudget.tenant ON tenant.tenant_id OPERATOR(pg_catalog.=) entry.tenant_id
+-- Who does not see everything sees what accounts spent that were below one of theirs when they spent it.
+WHERE ((SELECT tokbudget._is_owner()) OR EXISTS (
+    SELECT FROM shown
+    WHERE shown.tenant_id OPERATOR(pg_catalog.=) entry.tenant_id
+        AND pg_catalog.array_position(entry.account_ids, shown.account_id)
+            OPERATOR(pg_catalog.<=) pg_catalog.array_position(entry.account_ids, entry.account_id)
+))
 -- Those two spend nothing and only move or return what was counted.
-WHERE NOT entry.kind OPERATOR(pg_catalog.=) ANY (ARRAY['expire', 'transfer'])
+AND NOT entry.kind OPERATOR(pg_catalog.=) ANY (ARRAY['expire', 'transfer'])
 GROUP BY 1, 2, 3, 4, 5, 6, 7, entry.currency;
-COMMENT ON VIEW tokbudget.chargeback IS 'spend by month (UTC), account, cost center, provider, model and operation';
+COMMENT ON VIEW tokbudget.chargeback IS 'spend by month (UTC), account, cost center, provider, model and operation; a role that is neither superuser nor owner of the extension sees what was spent below the accounts that it may read, audit or administer';
 COMMENT ON COLUMN tokbudget.chargeback.period IS 'first day of the calendar month, UTC, in which the entry was recorded';
 COMMENT ON COLUMN tokbudget.chargeback.tenant IS 'root account';
 COMMENT ON COLUMN tokbudget.chargeback.cost_center IS 'where the spend is charged';

@@ -124,18 +124,6 @@ COMMENT ON COLUMN tokbudget.entry.late IS 'committed after its reservation had e
 COMMENT ON COLUMN tokbudget.entry.flags IS 'what was odd about the usage, for example clamped_input';
 COMMENT ON COLUMN tokbudget.entry.actor IS 'database role of the session that wrote the entry';
 
-CREATE FUNCTION tokbudget._refuse_change() RETURNS trigger
-    LANGUAGE plpgsql
-    SET search_path = pg_catalog, pg_temp
-    AS $$
-BEGIN
-    RAISE EXCEPTION USING ERRCODE = 'TB010', MESSAGE = 'ledger is immutable',
-        DETAIL = jsonb_build_object('table', TG_TABLE_SCHEMA || '.' || TG_TABLE_NAME, 'operation', TG_OP)::text,
-        HINT = 'Correct an entry by adding another one.';
-END;
-$$;
-COMMENT ON FUNCTION tokbudget._refuse_change() IS 'internal: trigger that keeps the ledger append-only';
-
 -- ENABLE ALWAYS, or session_replication_role = replica would walk past them.
 CREATE TRIGGER entry_immutable BEFORE UPDATE OR DELETE ON tokbudget.entry
     FOR EACH ROW EXECUTE FUNCTION tokbudget._refuse_change();

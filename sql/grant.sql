@@ -52,6 +52,7 @@ DECLARE
     found_budget tokbudget.budget := tokbudget._find_budget(tb_grant.budget);
     new_grant tokbudget.budget_grant;
 BEGIN
+    PERFORM tokbudget._require_budget_access(found_budget, 'administer');
     PERFORM tokbudget._check_amount('amount', found_budget.meter, tb_grant.amount);
     IF tb_grant.amount = 0 OR tb_grant.priority IS NULL OR tb_grant.reason IS NULL OR btrim(tb_grant.reason) = ''
         OR COALESCE(tb_grant.starts_at, tokbudget._now()) >= tb_grant.until OR NOT isfinite(COALESCE(tb_grant.starts_at, now()))
@@ -104,6 +105,7 @@ BEGIN
     END IF;
     SELECT b.* INTO STRICT found_budget FROM tokbudget.budget AS b
     WHERE b.tenant_id = old_grant.tenant_id AND b.budget_id = old_grant.budget_id;
+    PERFORM tokbudget._require_budget_access(found_budget, 'administer');
     UPDATE tokbudget.budget_grant AS g SET revoked_at = tokbudget._now()
     WHERE g.tenant_id = old_grant.tenant_id AND g.grant_id = old_grant.grant_id AND g.revoked_at IS NULL;
     IF FOUND THEN
@@ -158,6 +160,7 @@ CREATE FUNCTION @extschema@.tb_grants(account text) RETURNS SETOF tokbudget.gran
 DECLARE
     found_account tokbudget.account := tokbudget._find_account(tb_grants.account);
 BEGIN
+    PERFORM tokbudget._require_access(found_account.tenant_id, found_account.ancestor_ids || found_account.account_id, 'read');
     RETURN QUERY
         SELECT g.grant_id, g.budget_id, below.path, budget.meter, g.amount,
             tokbudget._amount(budget.meter, COALESCE(b.spent_units, 0)), tokbudget._amount(budget.meter, COALESCE(b.held_units, 0)),

@@ -86,6 +86,7 @@ BEGIN
             HINT = 'A kind is a word such as session or user; NULL ends the making of accounts.';
     END IF;
     found_account := tokbudget._find_account(tb_set_first_use.account);
+    PERFORM tokbudget._require_access(found_account.tenant_id, found_account.ancestor_ids || found_account.account_id, 'administer');
     SELECT f.kind INTO old_kind FROM tokbudget.first_use AS f
     WHERE f.tenant_id = found_account.tenant_id AND f.account_id = found_account.account_id AND f.pattern = tb_set_first_use.pattern;
     IF tb_set_first_use.kind IS NULL THEN
@@ -142,6 +143,7 @@ BEGIN
             HINT = 'A kind is a word such as session or user; a role is the label role of an account, or NULL.';
     END IF;
     found_account := tokbudget._find_account(tb_set_quota.account);
+    PERFORM tokbudget._require_access(found_account.tenant_id, found_account.ancestor_ids || found_account.account_id, 'administer');
     IF tb_set_quota.pattern IS NOT NULL THEN
         SELECT f.kind INTO other_kind FROM tokbudget.first_use AS f
         WHERE f.tenant_id = found_account.tenant_id AND f.account_id = found_account.account_id AND f.pattern = tb_set_quota.pattern;
@@ -189,14 +191,19 @@ CREATE FUNCTION @extschema@.tb_remove_quota(quota bigint, reason text) RETURNS b
 #variable_conflict use_column
 DECLARE
     old_quota tokbudget.quota;
+    node tokbudget.account;
     closed bigint;
 BEGIN
-    DELETE FROM tokbudget.quota AS q WHERE q.quota_id = tb_remove_quota.quota RETURNING q.* INTO old_quota;
+    SELECT q.* INTO old_quota FROM tokbudget.quota AS q WHERE q.quota_id = tb_remove_quota.quota;
     IF NOT FOUND THEN
         RAISE EXCEPTION USING ERRCODE = 'TB002', MESSAGE = 'no such quota',
             DETAIL = jsonb_build_object('quota', tb_remove_quota.quota)::text,
             HINT = 'Pass the id that tb_set_quota() returned.';
     END IF;
+    SELECT a.* INTO STRICT node FROM tokbudget.account AS a
+    WHERE a.tenant_id = old_quota.tenant_id AND a.account_id = old_quota.account_id;
+    PERFORM tokbudget._require_access(node.tenant_id, node.ancestor_ids || node.account_id, 'administer');
+    DELETE FROM tokbudget.quota AS q WHERE q.tenant_id = old_quota.tenant_id AND q.quota_id = old_quota.quota_id;
     UPDATE tokbudget.budget AS b SET status = 'closed'
     WHERE b.tenant_id = old_quota.tenant_id AND b.quota_id = old_quota.quota_id AND b.status <> 'closed';
     GET DIAGNOSTICS closed = ROW_COUNT;

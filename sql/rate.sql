@@ -70,6 +70,7 @@ BEGIN
         PERFORM tokbudget._raise_refusal();
     END IF;
     found_account := tokbudget._find_account(tb_set_rate.account);
+    PERFORM tokbudget._require_access(found_account.tenant_id, found_account.ancestor_ids || found_account.account_id, 'administer');
     INSERT INTO tokbudget.rate (tenant_id, rate_id, account_id, provider, model, effective_at, factor, unit_prices, reason, actor)
     VALUES (found_account.tenant_id, tokbudget._new_id(), found_account.account_id, COALESCE(tokbudget._canonical_provider(tb_set_rate.provider), ''),
         COALESCE(tb_set_rate.model, ''), tb_set_rate.effective_at, trim_scale(tb_set_rate.factor), prices, tb_set_rate.reason, SESSION_USER)
@@ -81,8 +82,13 @@ BEGIN
                 'effective_at', tb_set_rate.effective_at)::text,
             HINT = 'Entries name the rate they used, so a rate is never changed; set a new one with a later effective_at.';
     END IF;
+    PERFORM tokbudget._log_change(found_account.tenant_id, found_account.account_id, 'rate', new_id, 'create', NULL,
+        jsonb_strip_nulls(jsonb_build_object('provider', tb_set_rate.provider, 'model', tb_set_rate.model,
+            'effective_at', tb_set_rate.effective_at, 'factor', trim_scale(tb_set_rate.factor),
+            'unit_prices', NULLIF(prices, '{}'))),
+        tb_set_rate.reason);
     RETURN new_id;
 END;
 $$;
 COMMENT ON FUNCTION @extschema@.tb_set_rate(text, numeric, jsonb, text, text, timestamp with time zone, text) IS
-    'charges the account and all below it the provider''s cost times factor, plus unit_prices (per 1,000,000 tokens or characters, per 1 of anything else), from effective_at until the next rate of the same account, provider and model (its canonical name, as tb_price shows it). The deepest account wins, then a rate for the model, then one for the provider; factor 1 ends a rate. Raises TB002 for an unknown account, TB008 for an invalid or repeated rate';
+    'charges the account and all below it the provider''s cost times factor, plus unit_prices (per 1,000,000 tokens or characters, per 1 of anything else), from effective_at until the next rate of the same account, provider and model (its canonical name, as tb_price shows it). The deepest account wins, then a rate for the model, then one for the provider; factor 1 ends a rate. Raises TB002 for an unknown account, TB008 for an invalid or repeated rate, 42501 for a role that does not administer the account';

@@ -1,6 +1,6 @@
 -- Reserve, commit, release. A reservation is one row: what is held, against which budgets and windows, until when. Locks
--- are taken in one order everywhere: price book (whoever changes it), tenant (a re-rating), idempotency key, reservation,
--- balances by (budget_id, window_start).
+-- are taken in one order everywhere: price book (whoever changes it), tenant (a re-rating, whoever makes, renames or moves
+-- accounts), accounts, idempotency key, reservation, balances by (budget_id, window_start).
 
 CREATE TABLE tokbudget.reservation (
     tenant_id integer NOT NULL,

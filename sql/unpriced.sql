@@ -28,14 +28,25 @@ BEGIN
         END IF;
     END IF;
     found_account := tokbudget._find_account(tb_set_unpriced.account);
+    PERFORM tokbudget._require_access(found_account.tenant_id, found_account.ancestor_ids || found_account.account_id, 'administer');
     UPDATE tokbudget.account SET unpriced = tb_set_unpriced.unpriced, fallback_unit_prices = prices
     WHERE account.tenant_id = found_account.tenant_id AND account.account_id = found_account.account_id;
+    PERFORM tokbudget._log_change(found_account.tenant_id, found_account.account_id, 'account', found_account.account_id,
+        'set_unpriced',
+        jsonb_strip_nulls(jsonb_build_object('unpriced', found_account.unpriced,
+            'fallback_unit_prices', found_account.fallback_unit_prices)),
+        jsonb_strip_nulls(jsonb_build_object('unpriced', tb_set_unpriced.unpriced, 'fallback_unit_prices', prices)),
+        NULL);
 END;
 $$;
 COMMENT ON FUNCTION @extschema@.tb_set_unpriced(text, text, jsonb) IS
-    'says what happens to usage of the account and all below it that no price covers: refuse (the default) or record, which books it without a cost, to be re-rated once there is a price; NULL does as the account above. Budgets in cost count recorded usage at fallback_unit_prices, an object with input and output per 1,000,000 tokens, and refuse it without. Raises TB002 for an unknown account, TB008 for an invalid policy or price';
+    'says what happens to usage of the account and all below it that no price covers: refuse (the default) or record, which books it without a cost, to be re-rated once there is a price; NULL does as the account above. Budgets in cost count recorded usage at fallback_unit_prices, an object with input and output per 1,000,000 tokens, and refuse it without. Raises TB002 for an unknown account, TB008 for an invalid policy or price, 42501 for a role that does not administer the account';
 
-CREATE VIEW tokbudget.unpriced AS
+CREATE VIEW tokbudget.unpriced WITH (security_barrier) AS
+WITH shown AS MATERIALIZED (
+    SELECT present_access.tenant_id, present_access.account_id FROM tokbudget.present_access
+    WHERE present_access.privilege OPERATOR(pg_catalog.=) ANY (ARRAY['read', 'audit', 'administer'])
+)
 SELECT
     tenant.name AS tenant,
     account.path AS account,
@@ -62,8 +73,14 @@ LEFT JOIN LATERAL (
 ) AS latest ON true
 WHERE entry.kind OPERATOR(pg_catalog.=) ANY (ARRAY['commit', 'charge'])
     AND COALESCE(latest.flags, entry.flags) OPERATOR(pg_catalog.&&) ARRAY['unpriced', 'unpriced_meters']
+    AND ((SELECT tokbudget._is_owner()) OR EXISTS (
+        SELECT FROM shown
+        WHERE shown.tenant_id OPERATOR(pg_catalog.=) entry.tenant_id
+            AND pg_catalog.array_position(entry.account_ids, shown.account_id)
+                OPERATOR(pg_catalog.<=) pg_catalog.array_position(entry.account_ids, entry.account_id)
+    ))
 GROUP BY 1, 2, 3, 4;
-COMMENT ON VIEW tokbudget.unpriced IS 'usage that was recorded without its full cost and not re-rated since';
+COMMENT ON VIEW tokbudget.unpriced IS 'usage that was recorded without its full cost and not re-rated since; as in chargeback, everyone sees what they may read';
 COMMENT ON COLUMN tokbudget.unpriced.tenant IS 'root account';
 COMMENT ON COLUMN tokbudget.unpriced.account IS 'account that spent';
 COMMENT ON COLUMN tokbudget.unpriced.provider IS 'who sold it, as far as it is known';
@@ -76,7 +93,11 @@ COMMENT ON COLUMN tokbudget.unpriced.last_recorded_at IS 'when the last of them 
 COMMENT ON COLUMN tokbudget.unpriced.is_cost_missing IS 'whether some of them have no cost at all';
 COMMENT ON COLUMN tokbudget.unpriced.is_meter_unpriced IS 'whether some of them used a meter that has no price';
 
-CREATE VIEW tokbudget.reported_cost AS
+CREATE VIEW tokbudget.reported_cost WITH (security_barrier) AS
+WITH shown AS MATERIALIZED (
+    SELECT present_access.tenant_id, present_access.account_id FROM tokbudget.present_access
+    WHERE present_access.privilege OPERATOR(pg_catalog.=) ANY (ARRAY['read', 'audit', 'administer'])
+)
 SELECT
     entry.recorded_at,
     tenant.name AS tenant,
@@ -94,8 +115,14 @@ LEFT JOIN tokbudget.account
     ON account.tenant_id OPERATOR(pg_catalog.=) entry.tenant_id
     AND account.account_id OPERATOR(pg_catalog.=) entry.account_id
 LEFT JOIN tokbudget.tenant ON tenant.tenant_id OPERATOR(pg_catalog.=) entry.tenant_id
-WHERE entry.reported_cost IS NOT NULL;
-COMMENT ON VIEW tokbudget.reported_cost IS 'entries for which the provider itself stated a cost, beside the one computed';
+WHERE entry.reported_cost IS NOT NULL
+    AND ((SELECT tokbudget._is_owner()) OR EXISTS (
+        SELECT FROM shown
+        WHERE shown.tenant_id OPERATOR(pg_catalog.=) entry.tenant_id
+            AND pg_catalog.array_position(entry.account_ids, shown.account_id)
+                OPERATOR(pg_catalog.<=) pg_catalog.array_position(entry.account_ids, entry.account_id)
+    ));
+COMMENT ON VIEW tokbudget.reported_cost IS 'entries for which the provider itself stated a cost, beside the one computed; as in chargeback, everyone sees what they may read';
 COMMENT ON COLUMN tokbudget.reported_cost.recorded_at IS 'when the entry was written';
 COMMENT ON COLUMN tokbudget.reported_cost.tenant IS 'root account';
 COMMENT ON COLUMN tokbudget.reported_cost.account IS 'account that spent';
@@ -154,4 +181,4 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION @extschema@.tb_rerate(text, text, timestamp with time zone, timestamp with time zone, integer, boolean, boolean) IS
-    'adds a correction for every entry of the account and all below it that was recorded without a price, or with one that has been superseded or ended before the call since, as far as there is a price now that held when the call was made; budgets follow, in the windows of the call. include_priced => true looks at every other entry too, for a price or a rate that was set later and wins. Again it finds nothing more to do. Adds up to batch_size corrections, oldest entries first; dry_run only says what it would do. Raises TB002 for an unknown account, TB008 for an invalid argument';
+    'adds a correction for every entry of the account and all below it that was recorded without a price, or with one that has been superseded or ended before the call since, as far as there is a price now that held when the call was made; budgets follow, in the windows of the call. include_priced => true looks at every other entry too, for a price or a rate that was set later and wins. Again it finds nothing more to do. Adds up to batch_size corrections, oldest entries first; dry_run only says what it would do. Raises TB002 for an unknown account, TB008 for an invalid argument, 42501 for a role that does not administer the account';

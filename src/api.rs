@@ -1,5 +1,6 @@
 //! The functions that SQL sees, thin: arguments in, result out. Their SQL declarations are in `sql/`.
 
+mod access;
 mod account;
 mod adjust;
 mod argument;

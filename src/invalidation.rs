@@ -1,4 +1,4 @@
-//! What a session keeps of the catalogue, the prices and the rates, and when it must read them anew.
+//! What a session keeps of the catalogue, the prices, the rates and who may do what, and when it must read them anew.
 //!
 //! PostgreSQL tells every session of a change to a table's definition through its relation cache. A trigger on each of these
 //! tables sends the same message for a change of its rows (`tokbudget._notice_change`). It travels with the commit, so it
@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use pgrx::pg_sys;
 
-const TABLES: [&CStr; 6] = [c"model", c"model_alias", c"price", c"rate", c"quota", c"first_use"];
+const TABLES: [&CStr; 7] =
+    [c"access", c"first_use", c"model", c"model_alias", c"price", c"quota", c"rate"];
 
 static WATCHED: [AtomicU32; TABLES.len()] = [const { AtomicU32::new(0) }; TABLES.len()];
 static GENERATION: AtomicU64 = AtomicU64::new(1);

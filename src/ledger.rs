@@ -1,6 +1,7 @@
 //! Reserve, commit, release: what a call does to the tables. Locks are taken in one order everywhere: price book (whoever
 //! changes it), tenant (a re-rating), idempotency key, reservation, balances by budget and window.
 
+pub mod access;
 pub mod adjust;
 mod alert;
 mod attribution;
@@ -18,6 +19,7 @@ pub mod expire;
 pub mod extend;
 mod fallback;
 mod idempotency;
+mod kept;
 pub mod price_book;
 pub mod price_import;
 pub mod pricing;

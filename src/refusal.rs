@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-/// Private SQLSTATEs of tokbudget; the class `TB` is in the space that the SQL standard leaves to implementations.
+use crate::instant::Instant;
+
+/// SQLSTATEs of refusals. The class `TB` is tokbudget's own, in the space that the SQL standard leaves to implementations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Code {
     BudgetExceeded,
@@ -14,6 +16,7 @@ pub enum Code {
     UnknownModelOrPrice,
     InvalidArgument,
     FrozenOrClosed,
+    NotPermitted,
 }
 
 impl Code {
@@ -29,6 +32,8 @@ impl Code {
             Code::UnknownModelOrPrice => "TB007",
             Code::InvalidArgument => "TB008",
             Code::FrozenOrClosed => "TB009",
+            // PostgreSQL's own insufficient_privilege: a client need not care who refused.
+            Code::NotPermitted => "42501",
         }
     }
 }
@@ -64,6 +69,16 @@ impl Refusal {
             format!("account \"{path}\" is {status}"),
             json!({"account": path, "status": status, "why": why}),
             "Ask whoever froze it; tb_thaw() ends a freeze.",
+        )
+    }
+
+    /// An account whose time is over.
+    pub fn expired_account(path: &str, expires_at: Instant) -> Self {
+        Refusal::new(
+            Code::FrozenOrClosed,
+            format!("account \"{path}\" has expired"),
+            json!({"account": path, "status": "expired", "expires_at": expires_at.to_string()}),
+            "tb_set_account() gives it more time.",
         )
     }
 

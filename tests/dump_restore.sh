@@ -18,11 +18,13 @@ query() { psql -XAtq -v ON_ERROR_STOP=1 -d "$1" -c "$2"; }
 fill() {
     psql -Xq -v ON_ERROR_STOP=1 -d "$1" -o /dev/null <<'SQL'
 CREATE EXTENSION tokbudget;
+DO $$ BEGIN IF to_regrole('dump_spender') IS NULL THEN CREATE ROLE dump_spender; END IF; END $$;
 SELECT tb_set_price('own-model', 'acme', 2, 10, effective_at => '2020-01-01');
 SELECT tb_set_meter_price('tool_calls', 0.01, effective_at => '2020-01-01'), tb_set_model('own-model', 'acme', aliases => ARRAY['mine'], encoding => 'cl100k_base', count_basis => 'estimated');
 SELECT count(*) FROM tb_import_prices('{"file-model": {"litellm_provider": "acme", "mode": "chat", "input_cost_per_token": 1e-06, "output_cost_per_token": 2e-06}, "gpt-4o": {"litellm_provider": "openai", "mode": "chat", "input_cost_per_token": 9e-06, "output_cost_per_token": 9e-06}}', 'a file', '2026-02-01');
 SELECT tb_create_account('acme/search/bot', kind => 'agent', cost_center => 'S1', labels => '{"env": "prod"}'), tb_create_account('acme/ads'), tb_create_account('bravo/lab');
 SELECT tb_create_budget('acme', 'cost', 10), tb_create_budget('acme/search', 'tokens', 10000, 'month', time_zone => 'Europe/Berlin'), tb_create_budget('bravo', 'tokens', 1000);
+SELECT tb_grant_access('dump_spender', 'bravo', 'spend', 'a reason');
 SELECT tb_freeze('acme/ads', 'a reason'), tb_set_rate('acme/search', 1.5, effective_at => '2020-01-01');
 SELECT tb_create_account('charlie'), tb_set_unpriced('charlie', 'record');
 SELECT tb_commit((tb_reserve('charlie', 'no-price-yet', input_tokens => 5, max_output_tokens => 5)).reservation, '{"prompt_tokens": 5, "completion_tokens": 1}');
@@ -42,7 +44,7 @@ SQL
 # Everything that the tables hold, one line per table.
 contents() {
     local table
-    for table in tenant account budget balance reservation idempotency entry rate price model model_alias; do
+    for table in tenant access change account budget balance reservation idempotency entry rate price model model_alias; do
         query "$1" "SELECT '$table', count(*), md5(string_agg(t::text, E'\n' ORDER BY t::text)) FROM tokbudget.$table AS t"
     done
     query "$1" "SELECT * FROM tokbudget.chargeback ORDER BY chargeback::text"
@@ -83,6 +85,12 @@ goes_on() {
         no_difference "$1"
 }
 
+access_granted() {
+    is "$(query "$1" "SET ROLE dump_spender; SELECT bool_and(spent >= 0) FROM tb_remaining('bravo/lab')")" t &&
+        refused "$1" 42501 "SET ROLE dump_spender; SELECT tb_reserve('acme', input_tokens => 1)" &&
+        refused "$1" 42501 "SET ROLE dump_spender; TABLE tokbudget.access"
+}
+
 # restored NAME: all that must hold in the database NAME.
 restored() {
     check "$1: the same rows" same_contents "$1"
@@ -90,6 +98,7 @@ restored() {
     check "$1: retries get their first answers" same_answers "$1"
     check "$1: every price is found" prices_resolve "$1"
     check "$1: the ledger is immutable" ledger_immutable "$1"
+    check "$1: who could spend still can" access_granted "$1"
     check "$1: spending goes on" goes_on "$1"
 }
 
@@ -98,10 +107,11 @@ fill origin
 
 dump_plain() { createdb plain && pg_dump origin >"$work/plain.sql" && psql -XqAt -v ON_ERROR_STOP=1 -d plain -f "$work/plain.sql" >/dev/null; }
 dump_custom() { createdb custom && pg_dump -Fc -f "$work/custom.dump" origin && pg_restore --exit-on-error -j2 -d custom "$work/custom.dump"; }
-# Into a database where the extension, and the user's own table, are already.
+# Into a database where the extension, and the user's own table, are already. EXECUTE on the functions is not data.
 dump_data() {
     createdb data_only && query data_only 'CREATE EXTENSION tokbudget; CREATE TABLE kept (open uuid, settled uuid, entry uuid)' &&
-        pg_dump --data-only origin >"$work/data.sql" && psql -XqAt -v ON_ERROR_STOP=1 -d data_only -f "$work/data.sql" >/dev/null
+        pg_dump --data-only origin >"$work/data.sql" && psql -XqAt -v ON_ERROR_STOP=1 -d data_only -f "$work/data.sql" >/dev/null &&
+        query data_only "SELECT tb_grant_access('dump_spender', 'bravo', 'spend')" >/dev/null
 }
 check 'plain dump and restore' dump_plain
 restored plain

@@ -1,6 +1,7 @@
 //! What the set-up functions need of Rust.
 
 use chrono_tz::Tz;
+use pgrx::datum::TimestampWithTimeZone;
 use pgrx::prelude::*;
 
 use crate::api::outcome::{in_spi, or_put_aside};
@@ -10,6 +11,11 @@ use crate::{clock, id};
 #[pg_extern(sql = false)]
 fn _new_id() -> Option<i64> {
     or_put_aside(in_spi(|_| Ok(id::new_id()?)))
+}
+
+#[pg_extern(sql = false)]
+fn _now() -> Option<TimestampWithTimeZone> {
+    clock::to_postgres(clock::now())
 }
 
 #[pg_extern(sql = false)]

@@ -6,7 +6,7 @@ use pgrx::{IntoDatum, composite_type};
 use serde_json::json;
 
 use crate::api::outcome::{or_put_aside, row};
-use crate::api::spend::missing;
+use crate::api::argument::missing;
 use crate::budget::window::{Schedule, Window};
 use crate::clock;
 use crate::instant::Instant;

@@ -17,7 +17,9 @@ use crate::ledger::correction::{Correction, Total, nanos};
 use crate::ledger::idempotency::{self, Key, Operation};
 use crate::ledger::settle::settle;
 use crate::ledger::slots::{Slots, Sums};
-use crate::ledger::{Failure, budgets, tenant};
+use crate::ledger::spender::own_account_ids;
+use crate::ledger::{Failure, access, budgets, tenant};
+use crate::privilege::Privilege;
 use crate::refusal::{Code, Refusal};
 use crate::statement::{instants, optional, required, statement, timestamp};
 
@@ -117,6 +119,8 @@ fn correct(
     let row = find_entry(client, &[tenant_id.into(), entry_id.into(), timestamp(recorded_at)?.into()])?
         .next()
         .ok_or_else(|| no_such_entry(entry_id))?;
+    let (account_id, account_ids): (i64, Vec<i64>) = (required(&row, 7)?, required(&row, 8)?);
+    access::require(client, tenant_id, own_account_ids(&account_ids, account_id), Privilege::Administer)?;
     let kind: String = required(&row, 1)?;
     if !["commit", "charge"].contains(&kind.as_str()) {
         let detail = json!({"entry": entry_id.to_string(), "kind": kind});

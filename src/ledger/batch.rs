@@ -11,6 +11,7 @@ use crate::instant::Instant;
 use crate::ledger::Failure;
 use crate::ledger::chain::{Chain, FirstUse};
 use crate::ledger::claims::{Intent, claims};
+use crate::privilege::Privilege;
 use crate::refusal::{Code, Refusal};
 
 /// The answer to one of several calls.
@@ -56,7 +57,7 @@ impl Scopes {
             return Ok(Rc::clone(scope));
         }
         let first_use = FirstUse { now: self.now, role };
-        let chain = Chain::find(client, account, also, Some(&first_use))?;
+        let chain = Chain::find(client, account, also, Privilege::Spend, Some(&first_use))?;
         if *self.tenant_id.get_or_insert(chain.tenant_id) != chain.tenant_id {
             return Err(Refusal::new(
                 Code::InvalidArgument,

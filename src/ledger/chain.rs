@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 
 use pgrx::JsonB;
+use pgrx::datum::TimestampWithTimeZone;
 use pgrx::spi::SpiClient;
 use serde_json::{Value, json};
 
-use crate::account;
-use crate::id;
+use crate::{account, clock, id};
 use crate::instant::Instant;
-use crate::ledger::{Failure, quota};
+use crate::ledger::{Failure, access, quota};
+use crate::privilege::Privilege;
 use crate::refusal::{Code, Refusal};
 use crate::statement::{optional, required, statement, timestamp};
 
@@ -22,9 +23,15 @@ statement! {
     read find_accounts(INT4OID, TEXTARRAYOID) =
     "SELECT account.account_id, account.path, account.status, account.status_reason, account.cost_center,
          account.unpriced, account.fallback_unit_prices, account.kind, account.labels OPERATOR(pg_catalog.->>) 'role',
-         account.ancestor_ids
+         account.ancestor_ids, account.expires_at
      FROM tokbudget.account
      WHERE account.tenant_id OPERATOR(pg_catalog.=) $1 AND account.path OPERATOR(pg_catalog.=) ANY ($2)"
+}
+
+statement! {
+    /// Nobody renames or moves accounts until this transaction ends.
+    write keep_tree(INT4OID) =
+    "SELECT FROM tokbudget.tenant WHERE tenant.tenant_id OPERATOR(pg_catalog.=) $1 FOR KEY SHARE"
 }
 
 statement! {
@@ -47,17 +54,21 @@ pub struct Account {
     pub ancestor_ids: Vec<i64>,
     status: String,
     status_reason: Option<String>,
+    expires_at: Option<Instant>,
     cost_center: Option<String>,
     unpriced: Option<String>,
     fallback_unit_prices: Option<Value>,
 }
 
 impl Account {
-    fn check_active(&self) -> Result<(), Refusal> {
-        if self.status == "active" {
-            return Ok(());
+    fn check_active(&self, now: Instant) -> Result<(), Refusal> {
+        if self.status != "active" {
+            return Err(Refusal::inactive_account(&self.path, &self.status, self.status_reason.as_deref()));
         }
-        Err(Refusal::inactive_account(&self.path, &self.status, self.status_reason.as_deref()))
+        match self.expires_at.filter(|expires_at| *expires_at <= now) {
+            None => Ok(()),
+            Some(expires_at) => Err(Refusal::expired_account(&self.path, expires_at)),
+        }
     }
 }
 
@@ -79,11 +90,13 @@ pub struct FirstUse<'a> {
 }
 
 impl Chain {
-    /// Finds the accounts of a call, and with `first_use` makes those that are missing and may be made.
+    /// Finds the accounts of a call, on each of which (its own and those of `also`) the present role needs the privilege, and
+    /// with `first_use` makes those that are missing and may be made.
     pub fn find(
         client: &mut SpiClient<'_>,
         path: &str,
         also: &[String],
+        privilege: Privilege,
         first_use: Option<&FirstUse<'_>>,
     ) -> Result<Chain, Failure> {
         let own = parse_path(path)?;
@@ -117,18 +130,29 @@ impl Chain {
         if let Some(first_use) = first_use
             && paths.iter().any(|path| !found.contains_key(*path))
         {
-            make_missing(client, tenant_id, &paths, &mut found, first_use)?;
+            make_missing(client, tenant_id, &paths, &mut found, privilege, first_use)?;
         }
         let accounts = paths
             .iter()
             .map(|path| found.remove(*path).ok_or_else(|| Refusal::no_such_account(path)))
             .collect::<Result<Vec<Account>, Refusal>>()?;
-        Ok(Chain { tenant_id, currency, accounts, own_length: own.len() })
+        let chain = Chain { tenant_id, currency, accounts, own_length: own.len() };
+        for end in [path].into_iter().chain(also.iter().map(String::as_str)) {
+            access::require(client, tenant_id, &chain.ids_down_to(end)?, privilege)?;
+        }
+        Ok(chain)
     }
 
-    /// Refuses if an account of the chain may not spend.
-    pub fn check_active(&self) -> Result<(), Refusal> {
-        self.accounts.iter().try_for_each(Account::check_active)
+    /// The accounts from the root down to `path`, which is one of the chain.
+    fn ids_down_to(&self, path: &str) -> Result<Vec<i64>, Failure> {
+        let levels = parse_path(path)?;
+        let id_of = |level: &str| self.accounts.iter().find(|account| account.path == level);
+        Ok(levels.into_iter().filter_map(id_of).map(|account| account.account_id).collect())
+    }
+
+    /// Refuses if an account of the chain may not spend at `now`.
+    pub fn check_active(&self, now: Instant) -> Result<(), Refusal> {
+        self.accounts.iter().try_for_each(|account| account.check_active(now))
     }
 
     pub fn account_ids(&self) -> Vec<i64> {
@@ -153,11 +177,6 @@ impl Chain {
             .then(|| decisive.fallback_unit_prices.clone().unwrap_or_else(|| json!({})))
     }
 
-    /// The accounts from the root down to the one that spends, without those of `also`.
-    pub fn own_account_ids(&self) -> Vec<i64> {
-        self.own().iter().map(|account| account.account_id).collect()
-    }
-
     fn own(&self) -> &[Account] {
         self.accounts.get(..self.own_length).unwrap_or_default()
     }
@@ -179,6 +198,7 @@ fn read_accounts(client: &mut SpiClient<'_>, tenant_id: i32, paths: &[&str]) -> 
             kind: optional(&row, 8)?,
             role: optional(&row, 9)?,
             ancestor_ids: required(&row, 10)?,
+            expires_at: optional::<TimestampWithTimeZone>(&row, 11)?.map(|at| clock::from_postgres(at.into())),
         };
         found.insert(account.path.clone(), account);
     }
@@ -191,19 +211,25 @@ fn make_missing(
     tenant_id: i32,
     paths: &[&str],
     found: &mut Found,
+    privilege: Privilege,
     first_use: &FirstUse<'_>,
 ) -> Result<(), Failure> {
+    keep_tree(client, &[tenant_id.into()])?;
+    // What was read before may have been moved since.
+    *found = read_accounts(client, tenant_id, paths)?;
     let mut missing: Vec<&str> = paths.iter().copied().filter(|path| !found.contains_key(*path)).collect();
     missing.sort_unstable();
     for path in missing {
-        let above: Vec<&Account> = account::above(path).filter_map(|path| found.get(path)).collect();
-        let Some(parent) = above.last().filter(|_| above.len() == account::above(path).count()) else {
-            return Err(Refusal::no_such_account(path).into());
+        let above: Vec<&Account> = account::above(path).map_while(|path| found.get(path)).collect();
+        let Some(parent) = above.last() else { return Err(Refusal::no_such_account(path).into()) };
+        let above_ids: Vec<i64> = above.iter().map(|account| account.account_id).collect();
+        let kind = match above.len() == account::above(path).count() {
+            true => quota::kind_on_first_use(client, tenant_id, path, &above)?,
+            false => None,
         };
-        above.iter().try_for_each(|account| account.check_active())?;
-        let Some(kind) = quota::kind_on_first_use(client, tenant_id, path, &above)? else {
-            return Err(Refusal::no_such_account(path).into());
-        };
+        let Some(kind) = kind else { return Err(Refusal::no_such_account(path).into()) };
+        access::require(client, tenant_id, &above_ids, privilege)?;
+        above.iter().try_for_each(|account| account.check_active(first_use.now))?;
         let mut ancestor_ids = parent.ancestor_ids.clone();
         ancestor_ids.push(parent.account_id);
         let arguments = [

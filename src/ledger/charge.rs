@@ -76,7 +76,7 @@ pub fn charge(
     let mut scopes = Scopes::new(now);
     let mut scoped = Vec::with_capacity(given.len());
     for (index, request) in given {
-        match answer(enter(client, &mut scopes, &request, enforce))? {
+        match answer(enter(client, &mut scopes, &request, enforce, now))? {
             Ok((attribution, scope)) => scoped.push((index, request, attribution, scope)),
             Err(refusal) => set(index, Err(refusal)),
         }
@@ -104,6 +104,7 @@ fn enter(
     scopes: &mut Scopes,
     request: &Request,
     enforce: bool,
+    now: Instant,
 ) -> Result<(Attribution, Rc<Scope>), Failure> {
     check_usage_source(&request.usage_source)?;
     check_model(request.model.as_deref())?;
@@ -114,7 +115,7 @@ fn enter(
     let role = attribution.text("role");
     let scope = scopes.find(client, &request.account, &request.also, role.as_deref())?;
     if enforce {
-        scope.chain.check_active()?;
+        scope.chain.check_active(now)?;
     }
     Ok((attribution, scope))
 }
@@ -163,7 +164,7 @@ fn prepare(
         claim.units = used.amounts.get(&claim.budget.meter).copied().unwrap_or(0);
     }
     let mut flags = used.flags.clone();
-    if scope.chain.check_active().is_err() {
+    if scope.chain.check_active(now).is_err() {
         flags.push("inactive_account".into());
     }
     let usage_source = request.usage_source;

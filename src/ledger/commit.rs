@@ -269,6 +269,7 @@ fn prepare(
     let id = report.reservation_id;
     let settle_hash = Sha256::digest(payload(&report).to_string()).to_vec();
     let reservation = reservations.remove(id.as_bytes()).ok_or_else(|| reservation::unknown(id))?;
+    reservation.require_access(client)?;
     match reservation.state.as_str() {
         "held" | "expired" => {}
         "committed" if reservation.settle_hash.as_ref() == Some(&settle_hash) => {

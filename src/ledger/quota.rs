@@ -1,8 +1,6 @@
 //! Default budgets of accounts of a kind, and what accounts that nobody has made yet become. A session keeps those of a
 //! tenant until one changes.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
 use std::rc::Rc;
 
 use pgrx::datum::TimestampWithTimeZone;
@@ -14,8 +12,9 @@ use crate::instant::Instant;
 use crate::ledger::Failure;
 use crate::ledger::budgets::Found;
 use crate::ledger::chain::{Account, Chain};
+use crate::ledger::kept::Kept;
 use crate::statement::{optional, required, statement, timestamp};
-use crate::{account, clock, id, invalidation};
+use crate::{account, clock, id};
 
 statement! {
     read read_quotas(INT4OID) =
@@ -74,22 +73,15 @@ struct Defaults {
     rules: Vec<Rule>,
 }
 
-/// How many tenants' defaults a session keeps at most.
-const TENANTS_MAX: usize = 1024;
-
-type Kept = HashMap<i32, Rc<Defaults>>;
-
 thread_local! {
-    static KEPT: RefCell<(u64, Kept)> = RefCell::default();
+    static KEPT: Kept<Defaults> = Kept::default();
 }
 
 fn find(client: &mut SpiClient<'_>, tenant_id: i32) -> Result<Rc<Defaults>, Failure> {
-    let present = invalidation::generation();
-    let kept = KEPT.with_borrow(|(generation, kept)| kept.get(&tenant_id).filter(|_| *generation == present).cloned());
-    if let Some(kept) = kept {
-        return Ok(kept);
-    }
-    let generation = invalidation::begin_reading();
+    KEPT.with(|kept| kept.find(tenant_id, || read(client, tenant_id)))
+}
+
+fn read(client: &mut SpiClient<'_>, tenant_id: i32) -> Result<Defaults, Failure> {
     let mut defaults = Defaults::default();
     for row in read_quotas(client, &[tenant_id.into()])? {
         let anchor: Option<TimestampWithTimeZone> = optional(&row, 12)?;
@@ -111,15 +103,6 @@ fn find(client: &mut SpiClient<'_>, tenant_id: i32) -> Result<Rc<Defaults>, Fail
     for row in read_rules(client, &[tenant_id.into()])? {
         let rule = Rule { account_id: required(&row, 1)?, pattern: required(&row, 2)?, kind: required(&row, 3)? };
         defaults.rules.push(rule);
-    }
-    let defaults = Rc::new(defaults);
-    if let Some(generation) = generation {
-        KEPT.with_borrow_mut(|kept| {
-            if kept.0 != generation || kept.1.len() >= TENANTS_MAX {
-                *kept = (generation, Kept::new());
-            }
-            kept.1.insert(tenant_id, Rc::clone(&defaults));
-        });
     }
     Ok(defaults)
 }

@@ -1,15 +1,13 @@
 //! Internal rates as the ledger looks them up. A session keeps those of a tenant until one changes.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
 use std::rc::Rc;
 
 use pgrx::spi::SpiClient;
 use pgrx::{AnyNumeric, JsonB};
 
 use crate::instant::Instant;
-use crate::invalidation;
 use crate::ledger::Failure;
+use crate::ledger::kept::Kept;
 use crate::price::{Price, Rate};
 use crate::statement::{instant, required, statement};
 
@@ -31,24 +29,16 @@ pub struct ListedRate {
     effective_at: Instant,
 }
 
-/// How many tenants' rates a session keeps at most.
-const TENANTS_MAX: usize = 1024;
-
-type Rates = Rc<Vec<ListedRate>>;
-
 thread_local! {
-    static KEPT: RefCell<(u64, HashMap<i32, Rates>)> = RefCell::default();
+    static KEPT: Kept<Vec<ListedRate>> = Kept::default();
 }
 
 /// All rates of a tenant.
-pub fn find(client: &mut SpiClient<'_>, tenant_id: i32) -> Result<Rates, Failure> {
-    let present = invalidation::generation();
-    let kept =
-        KEPT.with_borrow(|(generation, rates)| rates.get(&tenant_id).filter(|_| *generation == present).cloned());
-    if let Some(rates) = kept {
-        return Ok(rates);
-    }
-    let generation = invalidation::begin_reading();
+pub fn find(client: &mut SpiClient<'_>, tenant_id: i32) -> Result<Rc<Vec<ListedRate>>, Failure> {
+    KEPT.with(|kept| kept.find(tenant_id, || read(client, tenant_id)))
+}
+
+fn read(client: &mut SpiClient<'_>, tenant_id: i32) -> Result<Vec<ListedRate>, Failure> {
     let mut rates = Vec::new();
     for row in read_rates(client, &[tenant_id.into()])? {
         let factor: AnyNumeric = required(&row, 6)?;
@@ -61,15 +51,6 @@ pub fn find(client: &mut SpiClient<'_>, tenant_id: i32) -> Result<Rates, Failure
             model: required(&row, 4)?,
             effective_at: instant(&row, 5)?,
             rate: rate.map_err(|_| Failure::Internal("an internal rate is unreadable"))?,
-        });
-    }
-    let rates = Rc::new(rates);
-    if let Some(generation) = generation {
-        KEPT.with_borrow_mut(|kept| {
-            if kept.0 != generation || kept.1.len() >= TENANTS_MAX {
-                *kept = (generation, HashMap::new());
-            }
-            kept.1.insert(tenant_id, Rc::clone(&rates));
         });
     }
     Ok(rates)

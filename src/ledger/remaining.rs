@@ -16,6 +16,7 @@ use crate::ledger::estimate::{Wanted, estimate};
 use crate::ledger::reserve::check_model;
 use crate::ledger::spender::Spender;
 use crate::ledger::{Failure, price_book};
+use crate::privilege::Privilege;
 use crate::refusal::Refusal;
 
 /// The budgets of a call on `account` and `also`, and where they stand, tightest first: least share of the limit left.
@@ -25,7 +26,7 @@ pub fn remaining(
     also: &[String],
     now: Instant,
 ) -> Result<Vec<(Claim, Standing)>, Failure> {
-    let chain = Chain::find(client, account, also, None)?;
+    let chain = Chain::find(client, account, also, Privilege::Read, None)?;
     let claims = claims(client, &chain, Intent::Look, now)?;
     let standings = Rows::new(client).read(chain.tenant_id, &claims, now)?;
     let mut budgets: Vec<(Claim, Standing)> = claims.into_iter().zip(standings).collect();
@@ -51,8 +52,8 @@ pub fn affordable(
         );
     }
     check_model(Some(model))?;
-    let chain = Chain::find(client, account, also, None)?;
-    chain.check_active()?;
+    let chain = Chain::find(client, account, also, Privilege::Read, None)?;
+    chain.check_active(now)?;
     let mut claims = claims(client, &chain, Intent::Look, now)?;
     for claim in &mut claims {
         claim.budget = Rc::new(Budget { burst_units: 0, ..(*claim.budget).clone() });
@@ -60,7 +61,7 @@ pub fn affordable(
     let standings = Rows::new(client).read(chain.tenant_id, &claims, now)?;
     let spender = Spender::new(&chain, Some(model.to_string()), now);
     let attribution = Attribution::parse(json!({}))?;
-    let mut fits = |client: &mut SpiClient<'_>, max_output_tokens: i64| {
+    let fits = |client: &mut SpiClient<'_>, max_output_tokens: i64| {
         let wanted = Wanted {
             input_tokens: Some(input_tokens),
             max_output_tokens: Some(max_output_tokens),

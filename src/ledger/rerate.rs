@@ -17,7 +17,8 @@ use crate::ledger::chain::Chain;
 use crate::ledger::correction::Correction;
 use crate::ledger::pricing::Charge;
 use crate::ledger::{Failure, tenant};
-use crate::statement::{required, statement, timestamp};
+use crate::privilege::Privilege;
+use crate::statement::{required, statement};
 use booked::Booked;
 
 statement! {
@@ -52,7 +53,7 @@ pub struct Rerated {
 
 /// Adds corrections where a price of today says something else of the instant of the call than the ledger does.
 pub fn rerate(client: &mut SpiClient<'_>, selection: &Selection<'_>, now: Instant) -> Result<Vec<Rerated>, Failure> {
-    let chain = Chain::find(client, selection.account, &[], None)?;
+    let chain = Chain::find(client, selection.account, &[], Privilege::Administer, None)?;
     let tenant_id = chain.tenant_id;
     if !selection.is_dry_run {
         tenant::lock_corrections(client, tenant_id, now)?;

@@ -11,9 +11,10 @@ use crate::budget::meter::{self, Amounts};
 use crate::clock;
 use crate::id;
 use crate::instant::Instant;
-use crate::ledger::Failure;
+use crate::ledger::{Failure, access};
 use crate::ledger::slots::Slots;
 use crate::ledger::spender::Spender;
+use crate::privilege::Privilege;
 use crate::refusal::{Code, Refusal};
 use crate::statement::{instant, instants, optional, required, statement};
 
@@ -76,7 +77,9 @@ pub fn lock(
 /// Finds and locks one.
 pub fn lock_one(client: &mut SpiClient<'_>, id: Uuid) -> Result<Reservation, Failure> {
     let mut found = lock(client, tenant_of(id)?, vec![id])?;
-    Ok(found.remove(id.as_bytes()).ok_or_else(|| unknown(id))?)
+    let reservation = found.remove(id.as_bytes()).ok_or_else(|| unknown(id))?;
+    reservation.require_access(client)?;
+    Ok(reservation)
 }
 
 impl Reservation {
@@ -110,6 +113,12 @@ impl Reservation {
             flags: required(row, 21)?,
             settled_at: settled_at.map(|at| clock::from_postgres(at.into())),
         })
+    }
+
+    /// Nothing is told of it to a role that may not spend on its account.
+    pub fn require_access(&self, client: &mut SpiClient<'_>) -> Result<(), Failure> {
+        let Spender { tenant_id, .. } = self.spender;
+        access::require_for_reservation(client, tenant_id, self.spender.own_account_ids(), self.id, Privilege::Spend)
     }
 
     /// Whether its hold still stands in the balances, expired or not: no sweep has closed it, and nobody settled it.

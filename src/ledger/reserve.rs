@@ -83,7 +83,7 @@ struct Prepared {
     expires_at: Instant,
 }
 
-/// Holds what each request may use, or says why not. Checks run in a fixed order: arguments, existence, state, idempotency,
+/// Holds what each request may use, or says why not. Checks run in a fixed order: arguments, existence, privilege, state, idempotency,
 /// price, limits. `interrupt` is called while tokens are counted.
 pub fn reserve(
     client: &mut SpiClient<'_>,
@@ -110,7 +110,7 @@ pub fn reserve(
     let mut scopes = Scopes::new(now);
     let mut scoped = Vec::with_capacity(given.len());
     for (index, request) in given {
-        match answer(enter(client, &mut scopes, &request))? {
+        match answer(enter(client, &mut scopes, &request, now))? {
             Ok((arguments, scope)) => scoped.push((index, request, arguments, scope)),
             Err(refusal) => settle(index, Err(refusal)),
         }
@@ -143,11 +143,12 @@ fn enter(
     client: &mut SpiClient<'_>,
     scopes: &mut Scopes,
     request: &Request<'_>,
+    now: Instant,
 ) -> Result<(Arguments, Rc<Scope>), Failure> {
     let arguments = Arguments::check(request)?;
     let role = arguments.attribution.text("role");
     let scope = scopes.find(client, &request.account, &request.also, role.as_deref())?;
-    scope.chain.check_active()?;
+    scope.chain.check_active(now)?;
     Ok((arguments, scope))
 }
 

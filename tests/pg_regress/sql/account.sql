@@ -65,3 +65,17 @@ SELECT account.path, reservation.cost_center FROM tokbudget.reservation JOIN tok
 WHERE reservation_id IN (:'r7', :'r8') ORDER BY path;
 SELECT * FROM balances('acct');
 SELECT * FROM tb_verify();
+
+-- Purpose and expiry are filled in like the rest; infinity is no expiry, blank is not given.
+SET timezone = 'UTC';
+SET datestyle = 'ISO, MDY';
+SELECT tb_create_account('acct/trial', purpose => 'pilot', expires_at => 'infinity') = tb_create_account('acct/trial', kind => ' ', purpose => '', expires_at => '2031-01-01 00:00+00') AS same;
+SELECT kind, purpose, expires_at FROM tokbudget.account WHERE path = 'acct/trial';
+SELECT code_of($$SELECT tb_create_account('acct/trial', purpose => 'other')$$) AS purpose,
+       code_of($$SELECT tb_create_account('acct/trial', expires_at => '2032-01-01')$$) AS expiry,
+       code_of($$SELECT tb_create_account('acct/trial', purpose => 'pilot', expires_at => '2031-01-01 00:00+00')$$) AS same;
+SELECT * FROM refused($$SELECT tb_create_account('acct/bad', kind => repeat('k', 201))$$);
+SELECT code_of($$SELECT tb_create_account('acct/bad', purpose => repeat('p', 2001))$$) AS long_purpose,
+       code_of($$SELECT tb_create_account('acct/bad', expires_at => '-infinity')$$) AS never_valid,
+       code_of($$SELECT tb_create_account('acct/bad', expires_at => '1969-12-31 UTC')$$) AS before_1970;
+SELECT count(*) FROM tokbudget.account WHERE path = 'acct/bad';

@@ -16,7 +16,7 @@ SELECT meter, code_of(format('SELECT tb_create_budget(%L, %L, 1)', 'budg', meter
 FROM unnest(ARRAY['', 'Tokens', '1x', 'a b', 'a-b', repeat('a', 64), NULL]) WITH ORDINALITY AS t (meter, n) ORDER BY n;
 -- Windows, zones and other options that are none.
 SELECT every, code_of(format('SELECT tb_create_budget(%L, %L, 1, %L)', 'budg', 'tokens', every))
-FROM unnest(ARRAY['fortnight', '', 'Day', '5 hours', 'decade']) WITH ORDINALITY AS t (every, n) ORDER BY n;
+FROM unnest(ARRAY['fortnight', '', 'Day', '5 fortnights', 'decade']) WITH ORDINALITY AS t (every, n) ORDER BY n;
 SELECT * FROM refused($$SELECT tb_create_budget('budg', 'tokens', 1, 'fortnight')$$);
 SELECT zone, code_of(format('SELECT tb_create_budget(%L, %L, 1, %L, time_zone => %L)', 'budg', 'tokens', 'day', zone))
 FROM unnest(ARRAY['Europe/Atlantis', '', '+02:00', NULL]) WITH ORDINALITY AS t (zone, n) ORDER BY n;

@@ -92,7 +92,7 @@ SELECT flags FROM tokbudget.entry WHERE reservation_id = :'unpriced';
 -- Usage that is none; none of it settles the reservation.
 SELECT reservation AS bad FROM tb_reserve('com/bot', model => 'com-cheap', input_tokens => 10, max_output_tokens => 10) \gset
 SELECT u, code_of(format('SELECT tb_commit(%L, %L)', :'bad', u)) FROM unnest(ARRAY[
-    NULL, 'null', '[]', '1', '"x"', '{}', '{"tokens": 5}', '{"usage": null}', '{"usage": []}', '{"prompt_tokens": 5}',
+    'null', '[]', '1', '"x"', '{}', '{"tokens": 5}', '{"usage": null}', '{"usage": []}', '{"prompt_tokens": 5}',
     '{"prompt_tokens": -1, "completion_tokens": 1}', '{"prompt_tokens": 1.5, "completion_tokens": 1}', '{"prompt_tokens": "1", "completion_tokens": 1}',
     '{"prompt_tokens": null, "completion_tokens": 1}', '{"prompt_tokens": 9223372036854775808, "completion_tokens": 1}', '{"prompt_tokens": 1e30, "completion_tokens": 1}',
     '{"input_tokens": -5, "output_tokens": 1}', '{"input_tokens": 1, "output_tokens": 0.1}', '{"input_tokens": 9223372036854775807, "output_tokens": 1}',

@@ -30,9 +30,13 @@ SELECT code_of('CREATE TABLE tokbudget.mine (x integer)') AS create_table, code_
        code_of('SET session_replication_role = replica') AS replica, code_of($$SET tokbudget.clock = '2020-01-01'$$) AS clock;
 RESET ROLE;
 
--- Granted the functions of spending, a role spends, and still touches no table.
-GRANT EXECUTE ON FUNCTION tb_reserve(text, text, bigint, text, jsonb, bigint, jsonb, text[], text, interval, jsonb), tb_commit(uuid, jsonb, jsonb, text, text), tb_release(uuid, text)
-TO regress_tokbudget_spender;
+-- Granted a function alone, a role may call it and spends nowhere. Granted access, it spends, and still touches no table.
+GRANT EXECUTE ON FUNCTION tb_reserve, tb_commit, tb_release TO regress_tokbudget_spender;
+SET ROLE regress_tokbudget_spender;
+SELECT code, message FROM refused($$SELECT tb_reserve('priv', input_tokens => 40)$$);
+SELECT code, message FROM refused(format('SELECT tb_release(%L)', :'held'));
+RESET ROLE;
+SELECT tb_grant_access('regress_tokbudget_spender', 'priv', 'spend');
 SET ROLE regress_tokbudget_spender;
 SELECT reservation AS mine, remaining FROM tb_reserve('priv', input_tokens => 40) \gset
 SELECT tokens, remaining FROM tb_commit(:'mine', '{"input_tokens": 30, "output_tokens": 0}');
@@ -40,7 +44,7 @@ SELECT reservation AS other FROM tb_reserve('priv', input_tokens => 40) \gset
 SELECT tb_release(:'other');
 SELECT code, message FROM refused($$SELECT tb_reserve('priv', input_tokens => 61)$$);
 SELECT code_of($$SELECT tb_create_budget('priv', 'tokens', 1000)$$) AS raise_own_budget, code_of($$SELECT tb_create_account('priv/x')$$) AS create_account,
-       code_of($$SELECT tb_freeze('priv', 'x')$$) AS freeze, code_of($$SELECT tb_try_reserve('priv')$$) AS not_granted,
+       code_of($$SELECT tb_freeze('priv', 'x')$$) AS freeze, code_of('SELECT tb_expire()') AS expire,
        code_of($$SELECT tokbudget._reserve('priv', NULL, 1, NULL, NULL, NULL, '{}', '{}', NULL, '1 minute', '{}')$$) AS internal,
        code_of($$SELECT tb_set_price('gpt-4o', 'x', 0, 0)$$) AS set_price, code_of('SELECT * FROM tb_verify()') AS verify, code_of($$SELECT * FROM tb_remaining('priv')$$) AS remaining;
 SELECT code_of('TABLE tokbudget.entry') AS entry, code_of('TABLE tokbudget.reservation') AS reservation, code_of('UPDATE tokbudget.balance SET spent_units = 0') AS balance,
@@ -66,6 +70,7 @@ RESET ROLE;
 SELECT DISTINCT actor = session_user AS actor FROM tokbudget.entry WHERE reservation_id = :'mine';
 
 DROP SCHEMA regress_hostile CASCADE;
+SELECT tb_revoke_access('regress_tokbudget_spender', 'priv', 'spend');
 DROP OWNED BY regress_tokbudget_spender, regress_tokbudget_none;
 DROP ROLE regress_tokbudget_spender, regress_tokbudget_none;
 DROP VIEW functions;
