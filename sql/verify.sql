@@ -26,6 +26,9 @@ CREATE FUNCTION @extschema@.tb_verify() RETURNS SETOF tokbudget.difference
             FROM tokbudget.reservation,
                  LATERAL unnest(reservation.budget_ids, reservation.window_starts, reservation.held_units) AS s (budget_id, window_start, units)
             WHERE reservation.state = 'held'
+            UNION ALL
+            SELECT carried.tenant_id, carried.budget_id, carried.window_start, carried.spent_units, 0::numeric
+            FROM tokbudget.carried
         ) AS slot
         GROUP BY slot.tenant_id, slot.budget_id, slot.window_start
     )
@@ -38,4 +41,4 @@ CREATE FUNCTION @extschema@.tb_verify() RETURNS SETOF tokbudget.difference
     ORDER BY tenant_id, budget_id, window_start
 $$;
 COMMENT ON FUNCTION @extschema@.tb_verify() IS
-    'folds the ledger and the open reservations and returns every balance that differs: no rows, ever';
+    'folds the ledger, what was carried over from months that have left it, and the open reservations, and returns every balance that differs: no rows, ever';
