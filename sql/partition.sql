@@ -8,6 +8,7 @@ COMMENT ON FUNCTION tokbudget._now() IS 'internal: the present, by the database 
 -- Bounds are read as pg_get_expr prints them, which depends on both settings.
 CREATE FUNCTION tokbudget._entry_partitions() RETURNS TABLE (
     partition regclass,
+    month date,
     starts_at timestamp with time zone,
     ends_at timestamp with time zone
 )
@@ -17,20 +18,26 @@ CREATE FUNCTION tokbudget._entry_partitions() RETURNS TABLE (
     SET timezone = 'UTC'
     AS $$
     SELECT child.oid::regclass,
-           CASE bound.parts[1] WHEN 'MINVALUE' THEN '-infinity' ELSE btrim(bound.parts[1], '''')::timestamp with time zone END,
-           CASE bound.parts[2] WHEN 'MAXVALUE' THEN 'infinity' ELSE btrim(bound.parts[2], '''')::timestamp with time zone END
+           CASE WHEN bound.starts_at = date_trunc('month', bound.starts_at) AND bound.ends_at = bound.starts_at + interval '1 month'
+               THEN bound.starts_at::date
+           END,
+           bound.starts_at, bound.ends_at
     FROM pg_inherits
     JOIN pg_class AS child ON child.oid = pg_inherits.inhrelid
     CROSS JOIN LATERAL (
         SELECT regexp_match(pg_get_expr(child.relpartbound, child.oid), '^FOR VALUES FROM \((.*)\) TO \((.*)\)$')
-    ) AS bound (parts)
+    ) AS printed (bounds)
+    CROSS JOIN LATERAL (
+        SELECT CASE printed.bounds[1] WHEN 'MINVALUE' THEN '-infinity' ELSE btrim(printed.bounds[1], '''')::timestamp with time zone END,
+               CASE printed.bounds[2] WHEN 'MAXVALUE' THEN 'infinity' ELSE btrim(printed.bounds[2], '''')::timestamp with time zone END
+    ) AS bound (starts_at, ends_at)
     WHERE pg_inherits.inhparent = 'tokbudget.entry'::regclass
 $$;
-COMMENT ON FUNCTION tokbudget._entry_partitions() IS 'internal: the partitions of the ledger and their bounds, NULL for the default one';
+COMMENT ON FUNCTION tokbudget._entry_partitions() IS 'internal: the partitions of the ledger and their bounds, NULL for the default one; month is the first day of one that is a calendar month';
 
 CREATE VIEW tokbudget.entry_partition AS
 SELECT
-    pg_catalog.timezone('UTC', part.starts_at)::pg_catalog.date AS month,
+    part.month,
     part.partition,
     part.starts_at,
     part.ends_at,
@@ -42,7 +49,7 @@ JOIN pg_catalog.pg_class AS relation ON relation.oid OPERATOR(pg_catalog.=) part
 ORDER BY part.starts_at;
 COMMENT ON VIEW tokbudget.entry_partition IS
     'partitions of the ledger, oldest month first; the last is entry_default, whose rows tb_maintain moves into their months';
-COMMENT ON COLUMN tokbudget.entry_partition.month IS 'first day of the calendar month, UTC; NULL for entry_default';
+COMMENT ON COLUMN tokbudget.entry_partition.month IS 'first day of the calendar month, UTC; NULL for entry_default, and for a partition made by hand that is no month';
 COMMENT ON COLUMN tokbudget.entry_partition.partition IS 'table with the entries recorded in the month';
 COMMENT ON COLUMN tokbudget.entry_partition.starts_at IS 'first instant of the month';
 COMMENT ON COLUMN tokbudget.entry_partition.ends_at IS 'first instant after the month';
@@ -51,31 +58,38 @@ COMMENT ON COLUMN tokbudget.entry_partition.rows_estimate IS 'entries as the las
 COMMENT ON COLUMN tokbudget.entry_partition.bytes IS 'size on disk with indexes, bytes';
 
 CREATE FUNCTION tokbudget._missing_months(until timestamp with time zone, include_default boolean) RETURNS SETOF date
-    LANGUAGE sql STABLE PARALLEL UNSAFE
+    LANGUAGE plpgsql STABLE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
     AS $$
-    SELECT wanted.month
-    FROM (
-        SELECT generate_series(date_trunc('month', timezone('UTC', present.at)), timezone('UTC', until), '1 month')::date
-        FROM tokbudget._now() AS present (at)
-        WHERE present.at >= '0001-01-01 UTC' AND until < '9999-12-01 UTC'
-        UNION
-        SELECT date_trunc('month', timezone('UTC', entry_default.recorded_at))::date
-        FROM ONLY tokbudget.entry_default
-        WHERE include_default AND entry_default.recorded_at >= '0001-01-01 UTC' AND entry_default.recorded_at < '9999-12-01 UTC'
-    ) AS wanted (month)
+DECLARE
+    present CONSTANT timestamp with time zone := tokbudget._now();
+    months date[] := '{}';
+BEGIN
+    IF present >= '0001-01-01 UTC' AND until < '9999-12-01 UTC' THEN
+        months := ARRAY(SELECT generate_series(date_trunc('month', timezone('UTC', present)), timezone('UTC', until), '1 month'));
+    END IF;
+    -- Looked into only where it has to be: whoever moves its rows has locked it.
+    IF include_default THEN
+        months := months || ARRAY(
+            SELECT DISTINCT date_trunc('month', timezone('UTC', entry_default.recorded_at))::date
+            FROM ONLY tokbudget.entry_default
+            WHERE entry_default.recorded_at >= '0001-01-01 UTC' AND entry_default.recorded_at < '9999-12-01 UTC');
+    END IF;
+    RETURN QUERY
+    SELECT DISTINCT wanted.month FROM unnest(months) AS wanted (month)
     WHERE NOT EXISTS (
         SELECT FROM tokbudget._entry_partitions() AS part
         WHERE part.starts_at < timezone('UTC', wanted.month + interval '1 month')
             AND part.ends_at > timezone('UTC', wanted.month::timestamp)
     )
-    ORDER BY wanted.month
+    ORDER BY wanted.month;
+END;
 $$;
 COMMENT ON FUNCTION tokbudget._missing_months(timestamp with time zone, boolean) IS
     'internal: months from the present one to that of until, and those of the rows in entry_default, that no partition takes';
 
--- Only inside a transaction that holds ACCESS EXCLUSIVE on entry_default: nobody else meets the table while its trigger is
--- off, and nobody but the owner can switch it off.
+-- Only inside a transaction that has locked entry_default, and the whole ledger where rows move: nobody else meets the
+-- table while its trigger is off, and nobody but the owner can switch it off.
 CREATE FUNCTION tokbudget._add_partition(month date) RETURNS bigint
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
@@ -138,20 +152,28 @@ CREATE FUNCTION tokbudget._make_partitions(
 DECLARE
     include_default CONSTANT boolean := move_max > 0;
     months date[];
+    is_exclusive boolean;
     month date;
-    rows_moved bigint;
 BEGIN
     made := 0;
     moved := 0;
     is_pending := false;
-    -- The plain case, once a month excepted: nothing to make, nothing locked.
-    IF NOT EXISTS (SELECT FROM tokbudget._missing_months(until, include_default)) THEN
-        RETURN;
-    END IF;
-    -- What ATTACH takes anyway, taken first: makers wait for each other here, writers into other partitions for nobody. Of
-    -- entry_default it needs all, so this waits for readers of the ledger, and gives up where they take their time.
+    -- Nobody writes into a month to come, so what ATTACH takes anyway is enough, taken first so that makers wait for each
+    -- other here: writers wait for nobody. A month that may be written to now, or whose rows move, needs all to itself: a
+    -- writer on his way into entry_default would fail there, and a reader who had planned without the new partition would
+    -- miss what moved. Either way entry_default is locked, and who reads the ledger is waited for; but not for long.
     BEGIN
-        LOCK TABLE ONLY tokbudget.entry IN SHARE UPDATE EXCLUSIVE MODE;
+        months := ARRAY(SELECT * FROM tokbudget._missing_months(until, include_default));
+        IF cardinality(months) = 0 THEN
+            RETURN;
+        END IF;
+        is_exclusive := timezone('UTC', months[1]::timestamp) <= tokbudget._now() + interval '1 day'
+            OR include_default AND EXISTS (SELECT FROM ONLY tokbudget.entry_default);
+        IF is_exclusive THEN
+            LOCK TABLE ONLY tokbudget.entry IN ACCESS EXCLUSIVE MODE;
+        ELSE
+            LOCK TABLE ONLY tokbudget.entry IN SHARE UPDATE EXCLUSIVE MODE;
+        END IF;
         LOCK TABLE ONLY tokbudget.entry_default IN ACCESS EXCLUSIVE MODE;
     EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
         is_pending := true;
@@ -160,7 +182,7 @@ BEGIN
     -- Another session may have made them meanwhile. An array, because an open cursor would be in the way of ALTER TABLE.
     months := ARRAY(SELECT * FROM tokbudget._missing_months(until, include_default));
     FOREACH month IN ARRAY months LOOP
-        IF moved >= move_max AND EXISTS (
+        IF (moved >= move_max OR NOT is_exclusive) AND EXISTS (
             SELECT FROM ONLY tokbudget.entry_default
             WHERE entry_default.recorded_at >= timezone('UTC', month::timestamp)
                 AND entry_default.recorded_at < timezone('UTC', month + interval '1 month')
@@ -168,11 +190,10 @@ BEGIN
             is_pending := true;
             CONTINUE;
         END IF;
-        -- Under an old snapshot (REPEATABLE READ) another session's partition or rows may be met only here.
+        -- Under an old snapshot (REPEATABLE READ) another session's partition or rows are met only here.
         BEGIN
-            rows_moved := tokbudget._add_partition(month);
+            moved := moved + tokbudget._add_partition(month);
             made := made + 1;
-            moved := moved + rows_moved;
         EXCEPTION WHEN duplicate_table OR invalid_object_definition OR check_violation THEN
             is_pending := true;
         END;

@@ -112,6 +112,23 @@ $$;
 COMMENT ON FUNCTION tokbudget._log_retirement(date, regclass, text, text) IS
     'internal: notes in the log of each tenant what leaves with the month: entries, those without a cost, cost by currency';
 
+CREATE FUNCTION tokbudget._find_partition(month date) RETURNS regclass
+    LANGUAGE plpgsql STABLE PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    partition regclass := (SELECT part.partition FROM tokbudget._entry_partitions() AS part WHERE part.month = _find_partition.month);
+BEGIN
+    IF partition IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'TB008', MESSAGE = 'no such month in the ledger',
+            DETAIL = jsonb_build_object('month', month)::text,
+            HINT = 'tokbudget.entry_partition lists the months; entries in entry_default get theirs from tb_maintain().';
+    END IF;
+    RETURN partition;
+END;
+$$;
+COMMENT ON FUNCTION tokbudget._find_partition(date) IS 'internal: the partition of a month; raises TB008 where there is none';
+
 CREATE FUNCTION tokbudget._detach(month date, action text, reason text, OUT partition regclass, OUT entries bigint)
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
@@ -122,16 +139,15 @@ DECLARE
     month_end CONSTANT timestamp with time zone := timezone('UTC', month + interval '1 month');
     open_reservations bigint;
 BEGIN
-    SELECT part.partition INTO partition
-    FROM tokbudget._entry_partitions() AS part WHERE part.starts_at = month_start AND part.ends_at = month_end;
-    IF partition IS NULL THEN
-        RAISE EXCEPTION USING ERRCODE = 'TB008', MESSAGE = 'no such month in the ledger',
-            DETAIL = jsonb_build_object('month', month)::text,
-            HINT = 'tokbudget.entry_partition lists the months; entries in entry_default get theirs from tb_maintain().';
-    END IF;
     -- Nobody writes into a month that is over, but for a transaction that is still open; it is waited for here, where
-    -- nobody else waits.
-    EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', partition);
+    -- nobody else waits. Another session may have taken the month away meanwhile, so it is looked for again.
+    partition := tokbudget._find_partition(month);
+    BEGIN
+        EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', partition);
+    EXCEPTION WHEN undefined_table THEN
+        NULL;
+    END;
+    partition := tokbudget._find_partition(month);
     SELECT count(*) INTO open_reservations FROM tokbudget.reservation
     WHERE reservation.state = 'held' AND reservation.created_at >= month_start AND reservation.created_at < month_end;
     IF open_reservations > 0 THEN
@@ -227,3 +243,4 @@ COMMENT ON FUNCTION @extschema@.tb_drop_month(date, text, boolean) IS
     'drops a closed month of the ledger, or the table that tb_detach_month made of it, and returns how many entries it had; there is no way back. month is its first day, UTC. Balances stay, as with tb_detach_month. drop_reservations => true drops the settled reservations made in that month too, so that a late commit, or a retry, of one of them finds none. Raises TB008 for a month that is not there or without a reason, TB011 for a month that is not over or has open reservations, and in a transaction above READ COMMITTED, 55P03 where the ledger stays in use';
 
 SELECT pg_catalog.pg_extension_config_dump('tokbudget.carried', '');
+REVOKE ALL ON FUNCTION @extschema@.tb_detach_month(date, text), @extschema@.tb_drop_month(date, text, boolean) FROM PUBLIC;

@@ -90,3 +90,5 @@ END;
 $$;
 COMMENT ON FUNCTION @extschema@.tb_maintain(integer, integer) IS
     'upkeep in one call, to be run every few minutes, by several at once if need be: closes expired reservations, deletes idempotency keys older than their retention, makes the monthly partitions of the ledger up to months_ahead and moves entries from entry_default into theirs; up to batch_size rows of each, moved entries by whole months. It waits for no one: what a lock keeps from it is pending. Raises TB008 for an invalid argument';
+
+REVOKE ALL ON FUNCTION @extschema@.tb_maintain(integer, integer) FROM PUBLIC;
