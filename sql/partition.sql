@@ -102,7 +102,7 @@ DECLARE
     added bigint;
     removed bigint := 0;
 BEGIN
-    EXECUTE format('CREATE TABLE tokbudget.%I (LIKE tokbudget.entry INCLUDING ALL EXCLUDING COMMENTS)', partition_name);
+    EXECUTE format('CREATE TABLE tokbudget.%I (LIKE tokbudget.entry_default INCLUDING ALL EXCLUDING COMMENTS)', partition_name);
     EXECUTE format('REVOKE ALL ON TABLE tokbudget.%I FROM PUBLIC', partition_name);
     EXECUTE format('COMMENT ON TABLE tokbudget.%I IS %L', partition_name, 'entries recorded in ' || to_char(month, 'YYYY-MM') || ', UTC');
 

@@ -35,6 +35,7 @@ SELECT * FROM months;
 SELECT count(*) AS members FROM pg_depend WHERE deptype = 'e' AND objid IN (SELECT partition FROM months WHERE month IS NOT NULL);
 SELECT tgname ~ 'no_truncate$' AS is_truncate, tgenabled, tgtype, count(DISTINCT tgrelid) AS relations FROM pg_trigger
 WHERE NOT tgisinternal AND tgfoid = 'tokbudget._refuse_change'::regproc AND (tgrelid = 'tokbudget.entry'::regclass OR tgrelid IN (SELECT partition FROM months)) GROUP BY 1, 2, 3 ORDER BY 1;
+SELECT pg_get_indexdef(indexrelid) ~ 'UNIQUE' AS is_unique, regexp_replace(pg_get_indexdef(indexrelid), '^.* USING', 'USING') AS index, count(*) FROM pg_index WHERE indrelid IN (SELECT partition FROM months) GROUP BY 1, 2 ORDER BY 2;
 SELECT partition FROM months WHERE obj_description(partition, 'pg_class') IS NULL;
 -- Months are cut in UTC, to the microsecond. A year without upkeep is no matter; what comes later goes into the default one.
 SELECT spend('acme/bot', '2011-03-31 23:59:59.999999+00', 1) IS NOT NULL AS last_instant, spend('acme/bot', '2011-04-01 00:00:00+00', 2) IS NOT NULL AS first_instant,
@@ -63,7 +64,7 @@ SET tokbudget.clock = '2012-07-31 23:30:00+00';
 SET timezone = 'Asia/Kolkata';
 SET datestyle = 'German';
 SELECT * FROM tb_maintain(1);
-RESET datestyle;
+SET datestyle = 'ISO, MDY';
 SET timezone = 'UTC';
 SELECT month, starts_at, ends_at FROM months WHERE starts_at > '2012-06-01';
 -- A partition that somebody made by hand is taken as it is.
