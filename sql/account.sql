@@ -208,6 +208,7 @@ BEGIN
             INSERT INTO tokbudget.tenant (tenant_id, name)
             SELECT COALESCE(max(tenant.tenant_id), 0) + 1, chain[1] FROM tokbudget.tenant
             RETURNING tenant.tenant_id INTO root_id;
+            PERFORM tokbudget._make_first_partitions();
         END IF;
     END IF;
 

@@ -52,7 +52,6 @@ CREATE TABLE tokbudget.entry (
     retry_count bigint,
     reason text,
     actor text NOT NULL,
-    CONSTRAINT entry_pkey PRIMARY KEY (tenant_id, recorded_at, entry_id),
     CONSTRAINT entry_kind_check CHECK (
         kind OPERATOR(pg_catalog.=) ANY (ARRAY['commit', 'charge', 'adjust', 'refund', 'expire', 'correction', 'transfer'])
     ),
@@ -66,10 +65,14 @@ CREATE TABLE tokbudget.entry (
     CONSTRAINT entry_usage_source_check CHECK (usage_source OPERATOR(pg_catalog.=) ANY (ARRAY['provider', 'partial', 'estimated']))
 ) PARTITION BY RANGE (recorded_at);
 CREATE TABLE tokbudget.entry_default PARTITION OF tokbudget.entry DEFAULT;
-CREATE INDEX entry_tenant_id_reservation_id_idx ON tokbudget.entry (tenant_id, reservation_id);
-CREATE INDEX entry_corrects_idx ON tokbudget.entry (tenant_id, corrects_entry_id) WHERE corrects_entry_id IS NOT NULL;
+-- Keys and indexes belong to the partitions, and those by month take theirs from this one. On the table itself they would
+-- break the restore of a dump: it attaches the months to the table that CREATE EXTENSION has made, which would give them
+-- all indexes at once, and then makes the same indexes again.
+ALTER TABLE tokbudget.entry_default ADD CONSTRAINT entry_default_pkey PRIMARY KEY (tenant_id, recorded_at, entry_id);
+CREATE INDEX entry_default_reservation_idx ON tokbudget.entry_default (tenant_id, reservation_id);
+CREATE INDEX entry_default_corrects_idx ON tokbudget.entry_default (tenant_id, corrects_entry_id) WHERE corrects_entry_id IS NOT NULL;
 -- Usage without its full price; all but empty where every call has one.
-CREATE INDEX entry_unpriced_idx ON tokbudget.entry (tenant_id, recorded_at)
+CREATE INDEX entry_default_unpriced_idx ON tokbudget.entry_default (tenant_id, recorded_at)
     WHERE cost IS NULL OR flags OPERATOR(pg_catalog.&&) ARRAY['unpriced_meters'];
 COMMENT ON TABLE tokbudget.entry IS 'the ledger, append-only: what was spent, by whom, on what, against which budgets';
 COMMENT ON TABLE tokbudget.entry_default IS 'entries that no monthly partition takes';

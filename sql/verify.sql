@@ -30,6 +30,9 @@ CREATE FUNCTION @extschema@.tb_verify() RETURNS SETOF tokbudget.difference
             0::numeric AS granted
         FROM written, LATERAL unnest(written.budget_ids, written.window_starts, written.spent_units, written.held_units) AS s (id, window_start, spent, held)
         UNION ALL
+        SELECT carried.tenant_id, carried.budget_id, carried.window_start, carried.spent_units, 0, carried.granted_units
+        FROM tokbudget.carried
+        UNION ALL
         -- What a grant bears counts for the window of its budget in the same row.
         SELECT written.tenant_id, budget_grant.budget_id, own.window_start, 0, 0, COALESCE(s.spent, s.held)::numeric
         FROM written, LATERAL unnest(written.budget_ids, written.spent_units, written.held_units) AS s (id, spent, held)
@@ -53,4 +56,4 @@ CREATE FUNCTION @extschema@.tb_verify() RETURNS SETOF tokbudget.difference
     ORDER BY tenant_id, budget_id, window_start
 $$;
 COMMENT ON FUNCTION @extschema@.tb_verify() IS
-    'folds the ledger and the open reservations and returns every balance that differs: no rows, ever';
+    'folds the ledger, what was carried over from months that have left it, and the open reservations, and returns every balance that differs: no rows, ever';

@@ -14,7 +14,7 @@ work=$TB_CLUSTERS/$cluster
 query() { psql -XAtq -v ON_ERROR_STOP=1 -d "$1" -c "$2"; }
 
 # Spends as clients do: two tenants, a window that is over, open and expired holds, prices of the book and of the user,
-# an overrun, a release, idempotency keys.
+# an overrun, a release, idempotency keys; months with a partition, one without, one that was detached, one dropped.
 fill() {
     psql -Xq -v ON_ERROR_STOP=1 -d "$1" -o /dev/null <<'SQL'
 CREATE EXTENSION tokbudget;
@@ -28,6 +28,17 @@ SELECT tb_grant_access('dump_spender', 'bravo', 'spend', 'a reason');
 SELECT tb_freeze('acme/ads', 'a reason'), tb_set_rate('acme/search', 1.5, effective_at => '2020-01-01');
 SELECT tb_create_account('charlie'), tb_set_unpriced('charlie', 'record');
 SELECT tb_commit((tb_reserve('charlie', 'no-price-yet', input_tokens => 5, max_output_tokens => 5)).reservation, '{"prompt_tokens": 5, "completion_tokens": 1}');
+SET tokbudget.clock = '2025-06-10 12:00:00+00';
+SELECT tb_commit((tb_reserve('acme/search/bot', model => 'gpt-4o', input_tokens => 100, max_output_tokens => 50)).reservation, '{"prompt_tokens": 10, "completion_tokens": 5}');
+SET tokbudget.clock = '2025-11-10 12:00:00+00';
+SELECT tb_commit((tb_reserve('acme/search/bot', model => 'gpt-4o', input_tokens => 100, max_output_tokens => 50)).reservation, '{"prompt_tokens": 70, "completion_tokens": 30}') FROM generate_series(1, 3);
+SET tokbudget.clock = '2025-12-10 12:00:00+00';
+SELECT tb_commit((tb_reserve('acme/search/bot', model => 'gpt-4o', input_tokens => 100, max_output_tokens => 50)).reservation, '{"prompt_tokens": 80, "completion_tokens": 20}') FROM generate_series(1, 2);
+SET tokbudget.clock = '2026-01-10 12:00:00+00';
+SELECT tb_maintain(1);
+SELECT tb_detach_month('2025-11-01', 'to be archived'), tb_drop_month('2025-06-01', 'no longer needed');
+SET tokbudget.clock = '2025-08-10 12:00:00+00';
+SELECT tb_commit((tb_reserve('acme/search/bot', model => 'gpt-4o', input_tokens => 100, max_output_tokens => 50)).reservation, '{"prompt_tokens": 10, "completion_tokens": 5}');
 SET tokbudget.clock = '2026-01-31 12:00:00+00';
 SELECT tb_commit((tb_reserve('acme/search/bot', model => 'gpt-4o', input_tokens => 100, max_output_tokens => 50)).reservation, '{"prompt_tokens": 90, "completion_tokens": 50}') FROM generate_series(1, 20);
 SELECT tb_reserve('bravo/lab', input_tokens => 100, ttl => '1 minute');
@@ -44,15 +55,25 @@ SQL
 # Everything that the tables hold, one line per table.
 contents() {
     local table
-    for table in tenant access change account budget balance reservation idempotency entry rate price model model_alias; do
+    for table in tenant access change account budget budget_grant quota first_use alert balance reservation idempotency entry carried entry_2025_11_detached rate price model model_alias; do
         query "$1" "SELECT '$table', count(*), md5(string_agg(t::text, E'\n' ORDER BY t::text)) FROM tokbudget.$table AS t"
     done
     query "$1" "SELECT * FROM tokbudget.chargeback ORDER BY chargeback::text"
 }
 
+# Where the ledger's rows are, in which months, under which triggers.
+partitions() {
+    query "$1" "SELECT tableoid::regclass, count(*) FROM tokbudget.entry GROUP BY tableoid ORDER BY tableoid::regclass::text"
+    query "$1" "SELECT month, partition, starts_at, ends_at, is_closed FROM tokbudget.entry_partition"
+    query "$1" "SELECT partition, tgname, tgenabled, tgtype FROM tokbudget.entry_partition JOIN pg_trigger ON tgrelid = partition ORDER BY starts_at, tgname"
+    query "$1" "SELECT pg_get_indexdef(indexrelid) FROM tokbudget.entry_partition JOIN pg_index ON indrelid = partition ORDER BY 1"
+    query "$1" "SELECT count(*) FROM tokbudget.entry_partition JOIN pg_depend ON objid = partition AND deptype = 'e' WHERE month IS NOT NULL"
+}
+
 is() { [ "$1" = "$2" ] || { printf 'expected: %s\nfound:    %s\n' "$2" "$1"; return 1; }; }
 
 same_contents() { diff <(contents origin) <(contents "$1"); }
+same_partitions() { diff <(partitions origin) <(partitions "$1"); }
 no_difference() { is "$(query "$1" 'SELECT count(*) FROM tb_verify()')" 0; }
 # A key and a commit that come again after the restore.
 same_answers() {
@@ -73,7 +94,14 @@ refused() {
 ledger_immutable() {
     refused "$1" TB010 "SET session_replication_role = replica; UPDATE tokbudget.entry SET cost = 0" &&
         refused "$1" TB010 "SET session_replication_role = replica; DELETE FROM tokbudget.entry_default" &&
-        refused "$1" TB010 "SET session_replication_role = replica; TRUNCATE tokbudget.entry"
+        refused "$1" TB010 "SET session_replication_role = replica; TRUNCATE tokbudget.entry" &&
+        refused "$1" TB010 "SET session_replication_role = replica; UPDATE tokbudget.carried SET spent_units = 0" &&
+        refused "$1" TB010 "SET session_replication_role = replica; TRUNCATE tokbudget.carried"
+}
+months_immutable() {
+    refused "$1" TB010 "SET session_replication_role = replica; UPDATE tokbudget.entry_2026_01 SET cost = 0" &&
+        refused "$1" TB010 "SET session_replication_role = replica; DELETE FROM tokbudget.entry_2026_01" &&
+        refused "$1" TB010 "SET session_replication_role = replica; TRUNCATE tokbudget.entry_2026_01"
 }
 # bravo has 1000, 50 of them spent, and 100 expired without a sweep: 950 fit, and nothing more. The open hold still settles.
 goes_on() {
@@ -107,21 +135,49 @@ fill origin
 
 dump_plain() { createdb plain && pg_dump origin >"$work/plain.sql" && psql -XqAt -v ON_ERROR_STOP=1 -d plain -f "$work/plain.sql" >/dev/null; }
 dump_custom() { createdb custom && pg_dump -Fc -f "$work/custom.dump" origin && pg_restore --exit-on-error -j2 -d custom "$work/custom.dump"; }
-# Into a database where the extension, and the user's own table, are already. EXECUTE on the functions is not data.
+# Into a database where the extension, and the user's own tables, are already, and no month has a partition. EXECUTE on the
+# functions is not data.
 dump_data() {
-    createdb data_only && query data_only 'CREATE EXTENSION tokbudget; CREATE TABLE kept (open uuid, settled uuid, entry uuid)' &&
-        pg_dump --data-only origin >"$work/data.sql" && psql -XqAt -v ON_ERROR_STOP=1 -d data_only -f "$work/data.sql" >/dev/null &&
+    createdb data_only && query data_only 'CREATE EXTENSION tokbudget; CREATE TABLE kept (open uuid, settled uuid, entry uuid); CREATE TABLE tokbudget.entry_2025_11_detached (LIKE tokbudget.entry)' &&
+        pg_dump --data-only --load-via-partition-root origin >"$work/data.sql" && psql -XqAt -v ON_ERROR_STOP=1 -d data_only -f "$work/data.sql" >/dev/null &&
         query data_only "SELECT tb_grant_access('dump_spender', 'bravo', 'spend')" >/dev/null
 }
+# Nothing is left in entry_default, and upkeep goes on from there: detaching, dropping what was detached, new months.
+upkeep_goes_on() {
+    query "$1" 'SELECT tb_maintain()' >/dev/null &&
+        is "$(query "$1" "SELECT count(*) FROM ONLY tokbudget.entry_default")" 0 &&
+        is "$(query "$1" "SELECT partitions_made, entries_moved, pending FROM tb_maintain()")" '0|0|{}' &&
+        is "$(query "$1" "SELECT tb_drop_month('2025-11-01', 'archived'), tb_drop_month('2025-12-01', 'archived')")" '3|2' &&
+        refused "$1" TB008 "SELECT tb_drop_month('2025-11-01', 'archived')" &&
+        no_difference "$1"
+}
 check 'plain dump and restore' dump_plain
+check 'plain: the same partitions' same_partitions plain
 restored plain
+check 'plain: months are immutable' months_immutable plain
 check 'custom dump, parallel restore' dump_custom
+check 'custom: the same partitions' same_partitions custom
 restored custom
+check 'custom: months are immutable' months_immutable custom
+check 'custom: upkeep goes on' upkeep_goes_on custom
 check 'dump of the data alone' dump_data
 restored data_only
+check 'data_only: upkeep goes on' upkeep_goes_on data_only
+check 'data_only: months are immutable' months_immutable data_only
 # A dump of what was restored is the whole again.
 dump_again() { createdb again && pg_dump plain | psql -XqAt -v ON_ERROR_STOP=1 -d again >/dev/null && diff <(contents plain) <(contents again); }
 check 'dump of a restored database' dump_again
+begin_again() {
+    query again 'SET client_min_messages = error; DROP EXTENSION tokbudget CASCADE' &&
+        is "$(query again "SELECT count(*) FROM pg_class WHERE relname ~ '^entry_'")" 0 &&
+        query again 'CREATE EXTENSION tokbudget' &&
+        is "$(query again 'SELECT partition FROM tokbudget.entry_partition')" tokbudget.entry_default &&
+        query again "SELECT tb_create_account('acme/search/bot'), tb_create_budget('acme', 'tokens', 10)" >/dev/null &&
+        query again "SELECT tb_commit((tb_reserve('acme/search/bot', input_tokens => 10)).reservation, '{\"input_tokens\": 10, \"output_tokens\": 0}')" >/dev/null &&
+        is "$(query again 'SELECT count(*) FROM tokbudget.entry_partition')|$(query again 'SELECT count(*) FROM ONLY tokbudget.entry_default')" '14|0' &&
+        no_difference again
+}
+check 'dropped with CASCADE and made again: a new beginning' begin_again
 
 # An upgrade of the extension brings a newer book. What users set and imported stays, and keeps winning; entries still find
 # the versions that they were priced with.

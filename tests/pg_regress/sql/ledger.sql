@@ -12,7 +12,7 @@ SELECT tableoid::regclass AS partition, kind, reserved_at, recorded_at, spent_un
 UPDATE tokbudget.entry SET input_tokens = 0 WHERE reservation_id = :'one';
 \echo :LAST_ERROR_SQLSTATE
 SELECT relation, code_of(format('UPDATE %s SET cost = 0', relation)) AS update, code_of(format('DELETE FROM %s', relation)) AS delete, code_of(format('TRUNCATE %s', relation)) AS truncate,
-       code_of(format('INSERT INTO %s SELECT * FROM tokbudget.entry ON CONFLICT (tenant_id, recorded_at, entry_id) DO UPDATE SET cost = 0', relation)) AS upsert,
+       code_of('INSERT INTO tokbudget.entry_default SELECT * FROM ONLY tokbudget.entry_default ON CONFLICT (tenant_id, recorded_at, entry_id) DO UPDATE SET cost = 0') AS upsert,
        code_of(format('MERGE INTO %s AS t USING tokbudget.entry AS s ON t.entry_id = s.entry_id WHEN MATCHED THEN DELETE', relation)) AS merge
 FROM (VALUES ('tokbudget.entry')) AS t (relation);
 SELECT code_of('UPDATE tokbudget.entry_default SET cost = 0') AS update, code_of('DELETE FROM tokbudget.entry_default') AS delete,

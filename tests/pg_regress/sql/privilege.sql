@@ -24,7 +24,7 @@ SELECT tb_count_tokens('hello world', 'gpt-4o'), tb_fits('hello world', 'gpt-4o'
 SELECT c.relname, code_of(format('TABLE tokbudget.%I', c.relname)) AS select, code_of(format('INSERT INTO tokbudget.%I DEFAULT VALUES', c.relname)) AS insert,
        code_of(format('DELETE FROM tokbudget.%I', c.relname)) AS delete, CASE WHEN c.relkind IN ('r', 'p') THEN code_of(format('TRUNCATE tokbudget.%I', c.relname)) END AS truncate,
        has_any_column_privilege(c.oid, 'SELECT, INSERT, UPDATE, REFERENCES') AS any_column
-FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'tokbudget' AND c.relkind IN ('r', 'p', 'v', 'm', 'S') ORDER BY c.relname COLLATE "C";
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'tokbudget' AND c.relkind IN ('r', 'p', 'v', 'm', 'S') AND c.relname !~ '^entry_\d{4}' ORDER BY c.relname COLLATE "C";
 SELECT code_of('CREATE TABLE tokbudget.mine (x integer)') AS create_table, code_of('CREATE FUNCTION tokbudget.f() RETURNS integer LANGUAGE sql AS ''SELECT 1''') AS create_function,
        code_of('DROP EXTENSION tokbudget') AS drop_extension, code_of('ALTER TABLE tokbudget.entry DISABLE TRIGGER ALL') AS disable_trigger,
        code_of('SET session_replication_role = replica') AS replica, code_of($$SET tokbudget.clock = '2020-01-01'$$) AS clock;
