@@ -9,8 +9,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use pgrx::pg_sys;
 
-const TABLES: [&CStr; 7] =
-    [c"access", c"first_use", c"model", c"model_alias", c"price", c"quota", c"rate"];
+const TABLES: [&CStr; 7] = [c"access", c"first_use", c"model", c"model_alias", c"price", c"quota", c"rate"];
 
 static WATCHED: [AtomicU32; TABLES.len()] = [const { AtomicU32::new(0) }; TABLES.len()];
 static GENERATION: AtomicU64 = AtomicU64::new(1);

@@ -3,8 +3,8 @@
 use pgrx::pg_sys::Oid;
 use pgrx::prelude::*;
 
-use crate::api::outcome::{in_spi, or_put_aside};
 use crate::api::argument::missing;
+use crate::api::outcome::{in_spi, or_put_aside};
 use crate::ledger::access::{self, Holder};
 use crate::privilege::Privilege;
 use crate::refusal::Refusal;

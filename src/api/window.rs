@@ -5,8 +5,8 @@ use pgrx::prelude::*;
 use pgrx::{IntoDatum, composite_type};
 use serde_json::json;
 
-use crate::api::outcome::{or_put_aside, row};
 use crate::api::argument::missing;
+use crate::api::outcome::{or_put_aside, row};
 use crate::budget::window::{Schedule, Window};
 use crate::clock;
 use crate::instant::Instant;

@@ -7,12 +7,12 @@ use pgrx::datum::TimestampWithTimeZone;
 use pgrx::spi::SpiClient;
 use serde_json::{Value, json};
 
-use crate::{account, clock, id};
 use crate::instant::Instant;
 use crate::ledger::{Failure, access, quota};
 use crate::privilege::Privilege;
 use crate::refusal::{Code, Refusal};
 use crate::statement::{optional, required, statement, timestamp};
+use crate::{account, clock, id};
 
 statement! {
     read find_tenant(TEXTOID) =
@@ -214,20 +214,18 @@ fn make_missing(
     privilege: Privilege,
     first_use: &FirstUse<'_>,
 ) -> Result<(), Failure> {
+    // Before anything waits: most accounts that are missing are mistakes.
+    for path in missing_of(paths, found) {
+        check_first_use(client, tenant_id, path, found)?;
+    }
     keep_tree(client, &[tenant_id.into()])?;
     // What was read before may have been moved since.
     *found = read_accounts(client, tenant_id, paths)?;
-    let mut missing: Vec<&str> = paths.iter().copied().filter(|path| !found.contains_key(*path)).collect();
-    missing.sort_unstable();
-    for path in missing {
-        let above: Vec<&Account> = account::above(path).map_while(|path| found.get(path)).collect();
-        let Some(parent) = above.last() else { return Err(Refusal::no_such_account(path).into()) };
+    for path in missing_of(paths, found) {
+        let kind = check_first_use(client, tenant_id, path, found)?.ok_or_else(|| Refusal::no_such_account(path))?;
+        let above: Vec<&Account> = account::above(path).filter_map(|path| found.get(path)).collect();
+        let parent = above.last().ok_or_else(|| Refusal::no_such_account(path))?;
         let above_ids: Vec<i64> = above.iter().map(|account| account.account_id).collect();
-        let kind = match above.len() == account::above(path).count() {
-            true => quota::kind_on_first_use(client, tenant_id, path, &above)?,
-            false => None,
-        };
-        let Some(kind) = kind else { return Err(Refusal::no_such_account(path).into()) };
         access::require(client, tenant_id, &above_ids, privilege)?;
         above.iter().try_for_each(|account| account.check_active(first_use.now))?;
         let mut ancestor_ids = parent.ancestor_ids.clone();
@@ -246,6 +244,27 @@ fn make_missing(
         found.extend(read_accounts(client, tenant_id, &[path])?);
     }
     Ok(())
+}
+
+/// Parents before children.
+fn missing_of<'a>(paths: &[&'a str], found: &Found) -> Vec<&'a str> {
+    let mut missing: Vec<&str> = paths.iter().copied().filter(|path| !found.contains_key(*path)).collect();
+    missing.sort_unstable();
+    missing
+}
+
+/// The kind that a missing account would get; none where one above it is missing too and has to be made first.
+fn check_first_use(
+    client: &mut SpiClient<'_>,
+    tenant_id: i32,
+    path: &str,
+    found: &Found,
+) -> Result<Option<String>, Failure> {
+    let above: Vec<&Account> = account::above(path).filter_map(|path| found.get(path)).collect();
+    match quota::kind_on_first_use(client, tenant_id, path, &above)? {
+        None if above.len() == account::above(path).count() => Err(Refusal::no_such_account(path).into()),
+        kind => Ok(kind),
+    }
 }
 
 /// The paths from the root down to `path`.
