@@ -266,13 +266,17 @@ CREATE FUNCTION tokbudget._expire(batch_size integer) RETURNS integer
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', '_expire_wrapper';
 COMMENT ON FUNCTION tokbudget._expire(integer) IS 'internal: tb_expire';
 
-CREATE FUNCTION @extschema@.tb_expire() RETURNS integer
+CREATE FUNCTION @extschema@.tb_expire(batch_size integer DEFAULT 1000) RETURNS integer
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
-    RETURN tokbudget._expire(1000);
+    IF batch_size IS NULL OR batch_size NOT BETWEEN 1 AND 1000000 THEN
+        RAISE EXCEPTION USING ERRCODE = 'TB008', MESSAGE = 'invalid batch size',
+            DETAIL = jsonb_build_object('batch_size', batch_size)::text, HINT = 'A batch is 1 to 1000000 reservations.';
+    END IF;
+    RETURN tokbudget._expire(batch_size);
 END;
 $$;
-COMMENT ON FUNCTION @extschema@.tb_expire() IS
-    'closes up to 1000 expired reservations and says how many; housekeeping only, because expired holds never count against anybody';
+COMMENT ON FUNCTION @extschema@.tb_expire(integer) IS
+    'closes up to batch_size expired reservations, each with an entry of kind expire, and says how many; several at once share the work, and none waits for another. Housekeeping only, because expired holds never count against anybody. Raises TB008 for an invalid batch size';

@@ -12,7 +12,8 @@ extension_sql_file!("../sql/account_read.sql", name = "account_read", requires =
 extension_sql_file!("../sql/window.sql", name = "window", requires = ["account_read"]);
 extension_sql_file!("../sql/budget.sql", name = "budget", requires = ["window"]);
 extension_sql_file!("../sql/remaining.sql", name = "remaining", requires = ["budget"]);
-extension_sql_file!("../sql/grant.sql", name = "grant", requires = ["remaining"]);
+extension_sql_file!("../sql/budget_read.sql", name = "budget_read", requires = ["remaining"]);
+extension_sql_file!("../sql/grant.sql", name = "grant", requires = ["budget_read"]);
 extension_sql_file!("../sql/alert.sql", name = "alert", requires = ["grant"]);
 extension_sql_file!("../sql/model.sql", name = "model", requires = ["alert"]);
 extension_sql_file!("../sql/access.sql", name = "access", requires = ["model"]);

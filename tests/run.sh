@@ -16,6 +16,7 @@ suites=(
     readme
     driver
     dump-restore
+    standby
     oracle
     cost-oracle
     memory
