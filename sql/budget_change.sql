@@ -62,6 +62,11 @@ $$;
 COMMENT ON FUNCTION tokbudget._rewindow(tokbudget.budget, text) IS
     'internal: makes the present window of a budget whose schedule has changed count what the ledger says was spent within it';
 
+CREATE FUNCTION tokbudget._review_budget(tenant_id integer, budget_id bigint) RETURNS boolean
+    LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', '_review_budget_wrapper';
+COMMENT ON FUNCTION tokbudget._review_budget(integer, bigint) IS
+    'internal: writes the alerts of the marks that the present window of a changed budget stands above, and freezes its account where that is asked for';
+
 CREATE FUNCTION @extschema@.tb_change_budget(
     budget bigint,
     amount numeric DEFAULT NULL,
@@ -132,10 +137,11 @@ BEGIN
     THEN
         PERFORM tokbudget._rewindow(new_budget, tb_change_budget.reason);
     END IF;
+    PERFORM tokbudget._review_budget(new_budget.tenant_id, new_budget.budget_id);
 END;
 $$;
 COMMENT ON FUNCTION @extschema@.tb_change_budget(bigint, numeric, text, boolean, text, timestamp with time zone, text, timestamp with time zone, numeric, integer[], integer, text, numeric, text) IS
-    'changes what is given of a budget and leaves the rest (every => ''once'' for one window without end, freeze_at => 0 and thresholds => ''{}'' for none; a new every forgets the anchor). A new amount holds at once in the present window, also for what is held already. With a new schedule the present window counts what the ledger says was spent within it; open reservations settle in the windows in which they were made, and closed windows stay as they were. Logged. Raises TB002 for an unknown budget, TB008 for an invalid value, TB009 for a closed budget';
+    'changes what is given of a budget and leaves the rest (every => ''once'' for one window without end, freeze_at => 0 and thresholds => ''{}'' for none; a new every forgets the anchor). A new amount holds at once in the present window, also for what is held already. With a new schedule the present window counts what the ledger says was spent within it; open reservations settle in the windows in which they were made, and closed windows stay as they were. A threshold or freeze_at that the present window then stands above is noticed at once. Logged. Raises TB002 for an unknown budget, TB008 for an invalid value, TB009 for a closed budget';
 
 CREATE FUNCTION @extschema@.tb_close_budget(budget bigint, reason text DEFAULT NULL) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER

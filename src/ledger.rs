@@ -30,6 +30,7 @@ pub mod remaining;
 pub mod rerate;
 mod reservation;
 pub mod reserve;
+pub mod review;
 mod settle;
 mod slots;
 mod spender;

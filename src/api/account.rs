@@ -6,6 +6,7 @@ use pgrx::prelude::*;
 
 use crate::api::outcome::{in_spi, or_put_aside};
 use crate::ledger::chain::parse_path;
+use crate::ledger::review;
 use crate::{clock, id};
 
 #[pg_extern(sql = false)]
@@ -32,4 +33,9 @@ fn _check_time_zone(time_zone: &str) -> bool {
 #[pg_extern(sql = false)]
 fn _new_entry_id(tenant_id: i32) -> Option<pgrx::Uuid> {
     or_put_aside(in_spi(|_| Ok(pgrx::Uuid::from_bytes(id::Uuids::new(tenant_id, clock::now())?.next()))))
+}
+
+#[pg_extern(sql = false)]
+fn _review_budget(tenant_id: i32, budget_id: i64) -> Option<bool> {
+    or_put_aside(in_spi(|client| review::review(client, tenant_id, budget_id, clock::now())).map(|()| true))
 }

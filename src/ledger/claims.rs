@@ -58,7 +58,8 @@ pub fn claims(client: &mut SpiClient<'_>, chain: &Chain, intent: Intent, now: In
     in_force.map(|found| claim(client, chain.tenant_id, found, now)).collect()
 }
 
-fn claim(client: &mut SpiClient<'_>, tenant_id: i32, found: Found, now: Instant) -> Result<Claim, Failure> {
+/// A budget in the window of now, with nothing claimed yet.
+pub fn claim(client: &mut SpiClient<'_>, tenant_id: i32, found: Found, now: Instant) -> Result<Claim, Failure> {
     let window = found.schedule.window_at(now).ok_or(NO_WINDOW)?;
     let opening_carry_units = match found.rollover {
         Some(rollover) if window != Window::WHOLE => carry(client, tenant_id, &found, rollover, window, now)?,

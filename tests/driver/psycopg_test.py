@@ -70,8 +70,13 @@ def test_every_code_has_detail_and_hint() -> None:
         held = connection.execute("SELECT (tb_reserve(%s, input_tokens => 1, idempotency_key => %s)).reservation", [path, path])
         held = held.fetchone()[0]
         connection.execute("SELECT tb_release(%s)", [held])
+        connection.execute("SELECT tb_create_account(%s), tb_freeze(%s, 'a reason')", [f"{path}/frozen"] * 2)
+        connection.execute("SET tokbudget.clock = '2020-01-01 UTC'")
+        old = connection.execute("SELECT (tb_reserve(%s, input_tokens => 1)).reservation", [path]).fetchone()[0]
+        connection.execute("RESET tokbudget.clock")
         usage = '{"input_tokens": 1, "output_tokens": 0}'
         cases = {
+            "TB004": ("SELECT tb_extend(%s, 1)", [old]),
             "TB002": ("SELECT tb_reserve(%s)", ["driver/none"]),
             "TB003": ("SELECT tb_commit(%s, '{}')", [uuid.uuid4()]),
             "TB005": ("SELECT tb_commit(%s, %s)", [held, usage]),
@@ -79,7 +84,8 @@ def test_every_code_has_detail_and_hint() -> None:
             "TB007": ("SELECT tb_reserve(%s, model => 'none', input_tokens => 1, max_output_tokens => 1)", [path]),
             "TB008": ("SELECT tb_reserve(%s, input_tokens => -1)", [path]),
             "TB010": ("TRUNCATE tokbudget.entry", []),
-            "TB011": ("SELECT tb_create_budget(%s, 'tokens', 1, 'fortnight')", [path]),
+            "TB009": ("SELECT tb_reserve(%s, input_tokens => 1)", [f"{path}/frozen"]),
+            "TB011": ("SELECT tb_drop_month(date_trunc('month', timezone('UTC', now()))::date, 'a reason')", []),
         }
         for code, (statement, arguments) in cases.items():
             error = refusal(connection, statement, arguments)
