@@ -4,18 +4,24 @@
 
 CREATE FUNCTION tokbudget._units(meter text, amount numeric) RETURNS bigint
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-    RETURN CASE WHEN meter OPERATOR(pg_catalog.=) ANY (ARRAY['cost', 'internal_cost'])
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT CASE WHEN meter OPERATOR(pg_catalog.=) ANY (ARRAY['cost', 'internal_cost'])
         THEN (amount OPERATOR(pg_catalog.*) 1000000000::numeric)::bigint
         ELSE amount::bigint
-    END;
+    END
+$$;
 COMMENT ON FUNCTION tokbudget._units(text, numeric) IS 'internal: an amount of a meter in the units of the engine: nano-units for cost, counts otherwise';
 
 CREATE FUNCTION tokbudget._amount(meter text, units bigint) RETURNS numeric
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-    RETURN CASE WHEN meter OPERATOR(pg_catalog.=) ANY (ARRAY['cost', 'internal_cost'])
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT CASE WHEN meter OPERATOR(pg_catalog.=) ANY (ARRAY['cost', 'internal_cost'])
         THEN pg_catalog.trim_scale(units::numeric OPERATOR(pg_catalog./) 1000000000::numeric)
         ELSE units::numeric
-    END;
+    END
+$$;
 COMMENT ON FUNCTION tokbudget._amount(text, bigint) IS 'internal: units of the engine as an amount of the meter: currency units for cost, counts otherwise';
 
 CREATE TABLE tokbudget.budget (
@@ -44,7 +50,10 @@ CREATE TABLE tokbudget.budget (
     limit_units bigint NOT NULL GENERATED ALWAYS AS (tokbudget._units(meter, amount)) STORED,
     burst_units bigint NOT NULL GENERATED ALWAYS AS (tokbudget._units(meter, burst)) STORED,
     rollover_cap_units bigint GENERATED ALWAYS AS (
-        CASE rollover WHEN 'all' THEN 9223372036854775807 WHEN 'capped' THEN tokbudget._units(meter, rollover_cap) END
+        CASE
+            WHEN rollover OPERATOR(pg_catalog.=) 'all' THEN 9223372036854775807
+            WHEN rollover OPERATOR(pg_catalog.=) 'capped' THEN tokbudget._units(meter, rollover_cap)
+        END
     ) STORED,
     CONSTRAINT budget_pkey PRIMARY KEY (tenant_id, budget_id),
     -- An account is given a quota once.

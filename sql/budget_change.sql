@@ -89,6 +89,7 @@ CREATE FUNCTION @extschema@.tb_change_budget(
 #variable_conflict use_column
 DECLARE
     old_budget tokbudget.budget := tokbudget._find_budget(tb_change_budget.budget);
+    wanted record;
     new_budget tokbudget.budget;
 BEGIN
     PERFORM tokbudget._require_budget_access(old_budget, 'administer');
@@ -99,35 +100,35 @@ BEGIN
             DETAIL = jsonb_build_object('budget', tb_change_budget.budget)::text,
             HINT = 'Make a new one with tb_create_budget().';
     END IF;
-    new_budget := old_budget;
-    new_budget.amount := trim_scale(COALESCE(tb_change_budget.amount, old_budget.amount));
-    new_budget.hard := COALESCE(tb_change_budget.hard, old_budget.hard);
-    new_budget.time_zone := COALESCE(tb_change_budget.time_zone, old_budget.time_zone);
-    new_budget.week_start := COALESCE(tb_change_budget.week_start, old_budget.week_start);
-    new_budget.valid_until := COALESCE(tb_change_budget.valid_until, old_budget.valid_until);
-    new_budget.burst := trim_scale(COALESCE(tb_change_budget.burst, old_budget.burst));
-    new_budget.thresholds_percent := COALESCE(tb_change_budget.thresholds, old_budget.thresholds_percent);
-    new_budget.freeze_at_percent := NULLIF(COALESCE(tb_change_budget.freeze_at, old_budget.freeze_at_percent), 0);
-    new_budget.rollover := COALESCE(tb_change_budget.rollover, old_budget.rollover);
-    new_budget.rollover_cap := CASE WHEN new_budget.rollover = 'capped' THEN COALESCE(tb_change_budget.rollover_cap, old_budget.rollover_cap) ELSE tb_change_budget.rollover_cap END;
+    wanted := old_budget;
+    wanted.amount := trim_scale(COALESCE(tb_change_budget.amount, old_budget.amount));
+    wanted.hard := COALESCE(tb_change_budget.hard, old_budget.hard);
+    wanted.time_zone := COALESCE(tb_change_budget.time_zone, old_budget.time_zone);
+    wanted.week_start := COALESCE(tb_change_budget.week_start, old_budget.week_start);
+    wanted.valid_until := COALESCE(tb_change_budget.valid_until, old_budget.valid_until);
+    wanted.burst := trim_scale(COALESCE(tb_change_budget.burst, old_budget.burst));
+    wanted.thresholds_percent := COALESCE(tb_change_budget.thresholds, old_budget.thresholds_percent);
+    wanted.freeze_at_percent := NULLIF(COALESCE(tb_change_budget.freeze_at, old_budget.freeze_at_percent), 0);
+    wanted.rollover := COALESCE(tb_change_budget.rollover, old_budget.rollover);
+    wanted.rollover_cap := CASE WHEN wanted.rollover = 'capped' THEN COALESCE(tb_change_budget.rollover_cap, old_budget.rollover_cap) ELSE tb_change_budget.rollover_cap END;
     IF tb_change_budget.every IS NOT NULL THEN
-        new_budget.every := NULLIF(tb_change_budget.every, 'once');
-        new_budget.anchor := tb_change_budget.anchor;
+        wanted.every := NULLIF(tb_change_budget.every, 'once');
+        wanted.anchor := tb_change_budget.anchor;
     ELSE
-        new_budget.anchor := COALESCE(tb_change_budget.anchor, old_budget.anchor);
+        wanted.anchor := COALESCE(tb_change_budget.anchor, old_budget.anchor);
     END IF;
-    PERFORM tokbudget._check_budget(new_budget.meter, new_budget.amount, new_budget.every, new_budget.time_zone,
-        new_budget.week_start, new_budget.anchor, new_budget.hard, new_budget.burst, new_budget.thresholds_percent,
-        new_budget.freeze_at_percent, new_budget.rollover, new_budget.rollover_cap);
-    IF new_budget.valid_from >= new_budget.valid_until THEN
+    PERFORM tokbudget._check_budget(wanted.meter, wanted.amount, wanted.every, wanted.time_zone,
+        wanted.week_start, wanted.anchor, wanted.hard, wanted.burst, wanted.thresholds_percent,
+        wanted.freeze_at_percent, wanted.rollover, wanted.rollover_cap);
+    IF wanted.valid_from >= wanted.valid_until THEN
         RAISE EXCEPTION USING ERRCODE = 'TB008', MESSAGE = 'budget would never be valid',
-            DETAIL = jsonb_build_object('valid_from', new_budget.valid_from, 'valid_until', new_budget.valid_until)::text,
+            DETAIL = jsonb_build_object('valid_from', wanted.valid_from, 'valid_until', wanted.valid_until)::text,
             HINT = 'valid_from must be before valid_until.';
     END IF;
-    UPDATE tokbudget.budget AS b SET amount = new_budget.amount, every = new_budget.every, hard = new_budget.hard,
-        time_zone = new_budget.time_zone, week_start = new_budget.week_start, anchor = new_budget.anchor,
-        valid_until = new_budget.valid_until, burst = new_budget.burst, thresholds_percent = new_budget.thresholds_percent,
-        freeze_at_percent = new_budget.freeze_at_percent, rollover = new_budget.rollover, rollover_cap = new_budget.rollover_cap
+    UPDATE tokbudget.budget AS b SET amount = wanted.amount, every = wanted.every, hard = wanted.hard,
+        time_zone = wanted.time_zone, week_start = wanted.week_start, anchor = wanted.anchor,
+        valid_until = wanted.valid_until, burst = wanted.burst, thresholds_percent = wanted.thresholds_percent,
+        freeze_at_percent = wanted.freeze_at_percent, rollover = wanted.rollover, rollover_cap = wanted.rollover_cap
     WHERE b.tenant_id = old_budget.tenant_id AND b.budget_id = old_budget.budget_id
     RETURNING b.* INTO new_budget;
     PERFORM tokbudget._log_change(new_budget.tenant_id, new_budget.account_id, 'budget', new_budget.budget_id, 'change',

@@ -38,7 +38,7 @@ SELECT
     part.starts_at,
     part.ends_at,
     part.ends_at OPERATOR(pg_catalog.<=) tokbudget._now() AS is_closed,
-    NULLIF(relation.reltuples, -1)::pg_catalog.int8 AS rows_estimate,
+    CASE WHEN relation.reltuples OPERATOR(pg_catalog.>=) 0::pg_catalog.float4 THEN relation.reltuples::pg_catalog.int8 END AS rows_estimate,
     pg_catalog.pg_total_relation_size(relation.oid) AS bytes
 FROM tokbudget._entry_partitions() AS part
 JOIN pg_catalog.pg_class AS relation ON relation.oid OPERATOR(pg_catalog.=) part.partition::pg_catalog.oid

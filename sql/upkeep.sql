@@ -58,7 +58,8 @@ CREATE FUNCTION @extschema@.tb_maintain(months_ahead integer DEFAULT 12, batch_s
     SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    done tokbudget.upkeep;
+    reservations_expired integer;
+    idempotency_keys_deleted bigint;
     partitions record;
 BEGIN
     IF months_ahead IS NULL OR months_ahead NOT BETWEEN 0 AND 120 THEN
@@ -71,21 +72,18 @@ BEGIN
             DETAIL = jsonb_build_object('batch_size', batch_size)::text,
             HINT = 'A batch is 1 to 1000000 rows of each kind.';
     END IF;
-    done.reservations_expired := tokbudget._expire(batch_size);
-    IF done.reservations_expired IS NULL THEN
+    reservations_expired := tokbudget._expire(batch_size);
+    IF reservations_expired IS NULL THEN
         PERFORM tokbudget._raise_refusal();
     END IF;
-    done.idempotency_keys_deleted := tokbudget._delete_idempotency_keys(batch_size);
+    idempotency_keys_deleted := tokbudget._delete_idempotency_keys(batch_size);
     -- Last, because its locks are on whole tables and stay until the transaction ends.
     partitions := tokbudget._make_partitions(tokbudget._now() + make_interval(months => months_ahead), batch_size);
-    done.partitions_made := partitions.made;
-    done.entries_moved := partitions.moved;
-    done.pending := array_remove(ARRAY[
+    RETURN ROW(partitions.made, partitions.moved, reservations_expired, idempotency_keys_deleted, array_remove(ARRAY[
         CASE WHEN partitions.is_pending THEN 'partitions' END,
-        CASE WHEN done.reservations_expired >= batch_size THEN 'reservations' END,
-        CASE WHEN done.idempotency_keys_deleted >= batch_size THEN 'idempotency_keys' END
-    ], NULL);
-    RETURN done;
+        CASE WHEN reservations_expired >= batch_size THEN 'reservations' END,
+        CASE WHEN idempotency_keys_deleted >= batch_size THEN 'idempotency_keys' END
+    ], NULL))::tokbudget.upkeep;
 END;
 $$;
 COMMENT ON FUNCTION @extschema@.tb_maintain(integer, integer) IS

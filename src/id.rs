@@ -56,7 +56,7 @@ impl Uuids {
         Ok(Uuids { tenant_id, now_us: u64::try_from(now.0).unwrap_or(0), random: getrandom::u64()? })
     }
 
-    pub fn next(&mut self) -> [u8; 16] {
+    pub fn make(&mut self) -> [u8; 16] {
         self.random = self.random.wrapping_add(1);
         compose(self.tenant_id, self.now_us, self.random).to_be_bytes()
     }
@@ -95,7 +95,7 @@ mod tests {
             assert_eq!(tenant_of(compose(tenant_id, 0, 0).to_be_bytes()), Some(tenant_id));
             let now = Instant(1_800_000_000_123_456 + i64::from(tenant_id));
             let mut uuids = Uuids::new(tenant_id, now).unwrap();
-            let (first, second) = (uuids.next(), uuids.next());
+            let (first, second) = (uuids.make(), uuids.make());
             assert_ne!(first, second);
             assert_eq!((tenant_of(first), tenant_of(second)), (Some(tenant_id), Some(tenant_id)));
             assert_eq!((instant_of(first), instant_of(second)), (now, now));

@@ -32,7 +32,7 @@ fn _check_time_zone(time_zone: &str) -> bool {
 
 #[pg_extern(sql = false)]
 fn _new_entry_id(tenant_id: i32) -> Option<pgrx::Uuid> {
-    or_put_aside(in_spi(|_| Ok(pgrx::Uuid::from_bytes(id::Uuids::new(tenant_id, clock::now())?.next()))))
+    or_put_aside(in_spi(|_| Ok(pgrx::Uuid::from_bytes(id::Uuids::new(tenant_id, clock::now())?.make()))))
 }
 
 #[pg_extern(sql = false)]

@@ -161,7 +161,7 @@ fn correct(
         }
     }
     settle(client, tenant_id, sums, &found, now)?;
-    let correction_id = Uuids::new(tenant_id, now)?.next();
+    let correction_id = Uuids::new(tenant_id, now)?.make();
     Correction {
         kind: change.kind(),
         entry_id: Uuid::from_bytes(correction_id),

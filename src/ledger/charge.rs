@@ -214,7 +214,7 @@ fn book(
         let budgets = it.claims.iter().map(|claim| &*claim.budget).zip(&outcome.standings);
         let charge = it.used.charge.as_ref();
         let receipt = Receipt {
-            entry: ids.next(),
+            entry: ids.make(),
             cost_nanos: charge.map(|charge| charge.cost_nanos),
             internal_nanos: charge.map(|charge| charge.internal_nanos),
             currency: it.spender.currency.clone(),

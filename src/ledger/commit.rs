@@ -350,7 +350,7 @@ fn book(
         flags.extend(reservation.flags.iter().cloned());
         flags.extend(it.timing.flag().map(str::to_string));
         let receipt = Receipt {
-            entry: ids.next(),
+            entry: ids.make(),
             cost_nanos: used.charge.as_ref().map(|charge| charge.cost_nanos),
             internal_nanos: used.charge.as_ref().map(|charge| charge.internal_nanos),
             currency: reservation.spender.currency.clone(),

@@ -87,7 +87,7 @@ fn expire_tenant(client: &mut SpiClient<'_>, tenant_id: i32, left: i64, now: Ins
     let mut entry_ids = Uuids::new(tenant_id, now)?;
     for id in &ids {
         if let Some(reservation) = reservations.get(id.as_bytes()) {
-            write_down(client, reservation, Uuid::from_bytes(entry_ids.next()), now)?;
+            write_down(client, reservation, Uuid::from_bytes(entry_ids.make()), now)?;
         }
     }
     let expired = i32::try_from(ids.len()).unwrap_or(i32::MAX);

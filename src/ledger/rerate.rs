@@ -78,7 +78,7 @@ pub fn rerate(client: &mut SpiClient<'_>, selection: &Selection<'_>, now: Instan
         settle(client, tenant_id, &corrections)?;
         let mut ids = id::Uuids::new(tenant_id, now)?;
         for correction in &mut corrections {
-            correction.add(client, tenant_id, Uuid::from_bytes(ids.next()), now)?;
+            correction.add(client, tenant_id, Uuid::from_bytes(ids.make()), now)?;
         }
     }
     Ok(corrections.into_iter().map(Change::into_rerated).collect())

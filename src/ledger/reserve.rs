@@ -208,7 +208,7 @@ fn decide(
     let mut ids = Uuids::new(tenant_id, now)?;
     for (it, outcome) in prepared.into_iter().zip(outcomes) {
         let answer = if outcome.is_taken {
-            let hold = write_down(client, &it, &outcome, ids.next(), now)?;
+            let hold = write_down(client, &it, &outcome, ids.make(), now)?;
             if let Some(key) = &it.key {
                 idempotency::answer(client, key, &hold)?;
             }

@@ -22,9 +22,9 @@ SELECT obj_description('tokbudget'::regnamespace, 'pg_namespace') IS NOT NULL AS
 -- A public function's comment says which errors it raises, unless it raises none.
 SELECT proname AS says_no_error FROM member_function WHERE pronamespace = 'public'::regnamespace AND obj_description(oid, 'pg_proc') NOT LIKE '%TB0%' ORDER BY proname COLLATE "C";
 
--- SET search_path on everything in SQL and PL/pgSQL whose names are looked up when it runs, and on every definer function.
+-- SET search_path on everything in SQL and PL/pgSQL, and on every definer function.
 SELECT p.proname AS without_search_path, l.lanname FROM member_function p JOIN pg_language l ON l.oid = p.prolang
-WHERE p.prosqlbody IS NULL AND l.lanname IN ('sql', 'plpgsql') AND NOT EXISTS (SELECT FROM unnest(p.proconfig) AS c WHERE c LIKE 'search_path=%') ORDER BY p.proname COLLATE "C";
+WHERE l.lanname IN ('sql', 'plpgsql') AND NOT EXISTS (SELECT FROM unnest(p.proconfig) AS c WHERE c LIKE 'search_path=%') ORDER BY p.proname COLLATE "C";
 SELECT oid::regprocedure AS definer_without_search_path FROM member_function
 WHERE prosecdef AND NOT coalesce(proconfig @> ARRAY['search_path=pg_catalog, pg_temp'], false);
 SELECT proname AS definer FROM member_function WHERE prosecdef ORDER BY proname COLLATE "C";
