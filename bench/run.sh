@@ -2,8 +2,8 @@
 # The benchmarks, on a scratch cluster with the library preloaded. A bar that is missed is said, and no failure; a count
 # that is not tiktoken's is one.
 #
-#   run.sh               all of it, some eight minutes
-#   run.sh --quick       fewer texts and rounds, under two minutes
+#   run.sh               all of it, some ten minutes
+#   run.sh --quick       fewer texts and rounds, some two minutes
 #   run.sh --installed   with what is installed in the private PostgreSQL, without building it again
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
@@ -47,6 +47,7 @@ python bench/throughput.py "${quick[@]}" "$target/text" "$target/cargo/release/t
 python bench/worst_case.py "${quick[@]}" "$target/text"
 python bench/call_cost.py "$target/text"
 python bench/reserve.py "${quick[@]}"
+python bench/batch.py "${quick[@]}"
 python bench/cost.py "${quick[@]}"
 [ -e "$target/prices/litellm.json" ] || python pgrx-config/price-book/documents.py "$target/prices"
 python bench/price_import.py "$target/prices"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs every ```sql block of README.md and docs/*.md, the blocks of one file in order in one new database. A block must
+# Runs every ```sql block of README.md and of what is in docs, the blocks of one file in order in one new database. A block must
 # succeed; one whose first line begins with `-- refused` must be refused instead, with the SQLSTATE that the line may name
 # (`-- refused: TB001`). Through tests/run.sh readme, or by itself.
 set -euo pipefail
@@ -34,7 +34,7 @@ run_block() {
     fi
 }
 
-for file in README.md docs/*.md; do
+for file in README.md docs/*.md docs/guide/*.md; do
     [ -e "$file" ] || continue
     database=$(basename "$file" .md)
     extract "$file" "$work/$database"

@@ -17,7 +17,7 @@ use crate::instant::Instant;
 use crate::ledger::attribution::Attribution;
 use crate::ledger::batch::{Answer, Scope, Scopes, answer};
 use crate::ledger::commit::{Receipt, check_usage_source};
-use crate::ledger::entry::Entry;
+use crate::ledger::entry::{self, Entry};
 use crate::ledger::idempotency::{self, Key, Operation};
 use crate::ledger::reserve::{check_model, parse_meters};
 use crate::ledger::slots::Slots;
@@ -195,6 +195,7 @@ fn book(
     let outcomes = Rows::new(client).take(tenant_id, &calls, taking, now)?;
     let mut ids = Uuids::new(tenant_id, now)?;
     let mut answers = Vec::with_capacity(prepared.len());
+    let mut entries = Vec::with_capacity(prepared.len());
     for (mut it, outcome) in prepared.into_iter().zip(outcomes) {
         if !outcome.is_taken {
             if let Some(key) = &it.key {
@@ -224,7 +225,7 @@ fn book(
             remaining: meter::amounts_to_json(&remaining(budgets)),
             flags: it.flags,
         };
-        Entry {
+        let entry = Entry {
             kind: "charge",
             entry_id: Uuid::from_bytes(receipt.entry),
             recorded_at: now,
@@ -236,13 +237,14 @@ fn book(
             overrun: receipt.overrun,
             late: false,
             flags: &receipt.flags,
-        }
-        .add(client)?;
+        };
+        entries.push(entry.row());
         if let Some(key) = &it.key {
             idempotency::answer(client, key, &receipt)?;
         }
         answers.push((it.index, Ok(receipt)));
     }
+    entry::add(client, entries)?;
     Ok(answers)
 }
 

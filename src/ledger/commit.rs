@@ -15,7 +15,7 @@ use crate::id::Uuids;
 use crate::instant::Instant;
 use crate::ledger::attribution::Attribution;
 use crate::ledger::batch::{Answer, answer};
-use crate::ledger::entry::{Entry, Timing};
+use crate::ledger::entry::{self, Entry, Timing};
 use crate::ledger::idempotency::{self, Key, Operation};
 use crate::ledger::reservation::{self, Reservation};
 use crate::ledger::settle::{Settled, add, settle, standings};
@@ -341,6 +341,7 @@ fn book(
     let settled = settle(client, tenant_id, sums, &kept.found, now)?;
     let mut ids = Uuids::new(tenant_id, now)?;
     let mut receipts = Vec::with_capacity(prepared.len());
+    let mut entries = Vec::with_capacity(prepared.len());
     let (mut committed, mut hashes, mut settlements) = (Vec::new(), Vec::new(), Vec::new());
     for it in prepared {
         let Prepared { reservation, used, .. } = &it;
@@ -360,7 +361,7 @@ fn book(
             remaining: meter::amounts_to_json(&remaining),
             flags,
         };
-        Entry {
+        let entry = Entry {
             kind: "commit",
             entry_id: Uuid::from_bytes(receipt.entry),
             recorded_at: now,
@@ -372,8 +373,8 @@ fn book(
             overrun: it.overrun,
             late: it.timing == Timing::Late,
             flags: &receipt.flags,
-        }
-        .add(client)?;
+        };
+        entries.push(entry.row());
         if let Some(key) = &it.key {
             idempotency::answer(client, key, &receipt)?;
         }
@@ -383,6 +384,7 @@ fn book(
         settlements.push(JsonB(settlement));
         receipts.push((it.index, receipt));
     }
+    entry::add(client, entries)?;
     let arguments = [tenant_id.into(), timestamp(now)?.into(), committed.into(), hashes.into(), settlements.into()];
     mark_committed(client, &arguments)?;
     Ok(receipts)

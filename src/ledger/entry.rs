@@ -12,17 +12,12 @@ use crate::ledger::slots::Slots;
 use crate::ledger::spender::Spender;
 use crate::ledger::used::Used;
 use crate::price::format_nanos;
-use crate::statement::{statement, timestamp, timestamps};
+use crate::statement::statement;
 use crate::usage::{Bucket, Counts, Stated, Usage};
 
 statement! {
-    write insert_entry(
-        INT4OID, UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID, UUIDOID, INT8OID, INT8ARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID,
-        INT8ARRAYOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID,
-        JSONBOID, JSONBOID, NUMERICOID, TEXTOID, INT8OID, BOOLOID, BOOLOID, TEXTARRAYOID, NUMERICOID, NUMERICOID, INT8OID,
-        TEXTOID, TEXTOID, TEXTOID, JSONBOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID,
-        JSONBOID, INT8OID
-    ) =
+    /// Many rows in one statement, because each statement looks for the partition and opens its indexes anew.
+    write insert_entries(JSONBOID) =
     "INSERT INTO tokbudget.entry (
          tenant_id, entry_id, recorded_at, reserved_at, reservation_id, account_id, account_ids, budget_ids,
          window_starts, spent_units, cost_center, provider, request_model, response_model, operation, requests,
@@ -30,10 +25,22 @@ statement! {
          meters, cost, currency, price_id, overrun, late, flags, internal_cost, reported_cost, rate_id, service_tier, region,
          usage_source, usage_details, kind, workflow, step, session, task, end_user, agent, outcome, trace_id, labels,
          retry_count, actor)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
-         $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, $44, $45,
-         $46, $47, SESSION_USER)"
+     SELECT added.*, SESSION_USER
+     FROM pg_catalog.jsonb_to_recordset($1) AS added (
+         tenant_id integer, entry_id uuid, recorded_at timestamp with time zone, reserved_at timestamp with time zone,
+         reservation_id uuid, account_id bigint, account_ids bigint[], budget_ids bigint[],
+         window_starts timestamp with time zone[], spent_units bigint[], cost_center text, provider text,
+         request_model text, response_model text, operation text, requests bigint, input_tokens bigint,
+         cache_read_input_tokens bigint, cache_write_input_tokens bigint, output_tokens bigint,
+         reasoning_output_tokens bigint, buckets jsonb, meters jsonb, cost numeric, currency text, price_id bigint,
+         overrun boolean, late boolean, flags text[], internal_cost numeric, reported_cost numeric, rate_id bigint,
+         service_tier text, region text, usage_source text, usage_details jsonb, kind text, workflow text, step text,
+         session text, task text, end_user text, agent text, outcome text, trace_id text, labels jsonb,
+         retry_count bigint)"
 }
+
+/// How many rows one statement takes: far from the most that a jsonb may hold.
+const ROWS_MAX: usize = 1000;
 
 /// How a commit stands to the life of its hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,9 +72,11 @@ pub struct Entry<'a> {
     pub flags: &'a [String],
 }
 
+/// An entry as it will be stored.
+pub struct Row(Value);
+
 impl Entry<'_> {
-    /// Adds it.
-    pub fn add(self, client: &mut SpiClient<'_>) -> Result<(), Failure> {
+    pub fn row(self) -> Row {
         let Entry { spender, used, attribution, .. } = self;
         let (usage, charge) = (&used.reading.usage, used.charge.as_ref());
         let amount = |name: &str| used.amounts.get(name).copied().unwrap_or(0);
@@ -77,51 +86,63 @@ impl Entry<'_> {
             .text("operation")
             .or(usage.operation.map(str::to_string))
             .or(charge.and_then(|charge| charge.operation.clone()));
-        let mut arguments = vec![
-            spender.tenant_id.into(),
-            self.entry_id.into(),
-            timestamp(self.recorded_at)?.into(),
-            timestamp(spender.at)?.into(),
-            spender.reservation_id.into(),
-            spender.account_id.into(),
-            spender.account_ids.clone().into(),
-            self.spent.budget_ids.clone().into(),
-            timestamps(self.spent.window_starts.iter().copied())?.into(),
-            self.spent.units.clone().into(),
-            spender.cost_center.clone().into(),
-            provider.into(),
-            spender.model.clone().into(),
-            attribution.text("response_model").or(usage.model.clone()).into(),
-            operation.into(),
-            amount(meter::REQUESTS).into(),
-            amount(meter::INPUT_TOKENS).into(),
-            sum(&Bucket::CACHE_READ).into(),
-            sum(&Bucket::CACHE_WRITE).into(),
-            amount(meter::OUTPUT_TOKENS).into(),
-            sum(&[Bucket::Reasoning]).into(),
-            JsonB(counts_to_json(&without_requests(usage.counts))).into(),
-            JsonB(meter::amounts_to_json(&used.reading.meters)).into(),
-            money(charge.map(|charge| charge.cost_nanos))?.into(),
-            spender.currency.clone().into(),
-            charge.and_then(|charge| charge.price_id).into(),
-            self.overrun.into(),
-            self.late.into(),
-            self.flags.to_vec().into(),
-            money(charge.map(|charge| charge.internal_nanos))?.into(),
-            money(usage.stated.cost_nanos)?.into(),
-            charge.and_then(|charge| charge.rate_id).into(),
-            used.service_tier.clone().into(),
-            used.region.clone().into(),
-            self.usage_source.into(),
-            JsonB(details(used)).into(),
-            self.kind.into(),
-        ];
-        arguments.extend(COLUMNS.iter().map(|column| attribution.text(column).into()));
-        arguments.push(JsonB(attribution.labels()).into());
-        arguments.push(attribution.retry_count().into());
-        insert_entry(client, &arguments)?;
-        Ok(())
+        let window_starts: Vec<String> = self.spent.window_starts.iter().map(Instant::to_string).collect();
+        let mut row = Map::new();
+        let mut set = |column: &str, value: Value| row.insert(column.into(), value);
+        set("tenant_id", json!(spender.tenant_id));
+        set("entry_id", json!(self.entry_id.to_string()));
+        set("recorded_at", json!(self.recorded_at.to_string()));
+        set("reserved_at", json!(spender.at.to_string()));
+        set("reservation_id", json!(spender.reservation_id.map(|id| id.to_string())));
+        set("account_id", json!(spender.account_id));
+        set("account_ids", json!(spender.account_ids));
+        set("budget_ids", json!(self.spent.budget_ids));
+        set("window_starts", json!(window_starts));
+        set("spent_units", json!(self.spent.units));
+        set("cost_center", json!(spender.cost_center));
+        set("provider", json!(provider));
+        set("request_model", json!(spender.model));
+        set("response_model", json!(attribution.text("response_model").or(usage.model.clone())));
+        set("operation", json!(operation));
+        set("requests", json!(amount(meter::REQUESTS)));
+        set("input_tokens", json!(amount(meter::INPUT_TOKENS)));
+        set("cache_read_input_tokens", json!(sum(&Bucket::CACHE_READ)));
+        set("cache_write_input_tokens", json!(sum(&Bucket::CACHE_WRITE)));
+        set("output_tokens", json!(amount(meter::OUTPUT_TOKENS)));
+        set("reasoning_output_tokens", json!(sum(&[Bucket::Reasoning])));
+        set("buckets", counts_to_json(&without_requests(usage.counts)));
+        set("meters", meter::amounts_to_json(&used.reading.meters));
+        set("cost", json!(charge.map(|charge| format_nanos(charge.cost_nanos))));
+        set("currency", json!(spender.currency));
+        set("price_id", json!(charge.and_then(|charge| charge.price_id)));
+        set("overrun", json!(self.overrun));
+        set("late", json!(self.late));
+        set("flags", json!(self.flags));
+        set("internal_cost", json!(charge.map(|charge| format_nanos(charge.internal_nanos))));
+        set("reported_cost", json!(usage.stated.cost_nanos.map(format_nanos)));
+        set("rate_id", json!(charge.and_then(|charge| charge.rate_id)));
+        set("service_tier", json!(used.service_tier));
+        set("region", json!(used.region));
+        set("usage_source", json!(self.usage_source));
+        set("usage_details", details(used));
+        set("kind", json!(self.kind));
+        for column in COLUMNS {
+            set(column, json!(attribution.text(column)));
+        }
+        set("labels", attribution.labels());
+        set("retry_count", json!(attribution.retry_count()));
+        Row(Value::Object(row))
     }
+}
+
+/// Adds the entries.
+pub fn add(client: &mut SpiClient<'_>, rows: Vec<Row>) -> Result<(), Failure> {
+    let mut rows = rows.into_iter().map(|Row(row)| row).peekable();
+    while rows.peek().is_some() {
+        let chunk: Vec<Value> = rows.by_ref().take(ROWS_MAX).collect();
+        insert_entries(client, &[JsonB(Value::Array(chunk)).into()])?;
+    }
+    Ok(())
 }
 
 /// An amount of money as a column takes it.
