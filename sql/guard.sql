@@ -491,6 +491,10 @@ BEGIN
         IF locked.is_guarded THEN
             PERFORM tokbudget._drop_guard(target, old_guard);
         END IF;
+        -- Of a table of this name there may be one left that lost its triggers: dropped, or restored without them.
+        DELETE FROM tokbudget.guard AS g
+        WHERE g.relation = new_guard.relation AND NOT EXISTS (
+            SELECT FROM tokbudget._guard_triggers() AS t WHERE t.tenant_id = g.tenant_id AND t.guard_id = g.guard_id);
         INSERT INTO tokbudget.guard SELECT new_guard.*;
         PERFORM tokbudget._log_change(NULLIF(new_guard.tenant_id, 0), new_guard.account_id, 'guard', new_guard.guard_id,
             CASE WHEN old_guard.guard_id IS NULL THEN 'create' ELSE 'set' END,
@@ -541,6 +545,6 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION @extschema@.tb_unguard(regclass, text) IS
-    'takes the guard off a table and its partitions; what it has charged stays. False if there was none. Raises 42501 unless you own the table and administer what it was guarded for';
+    'takes the guard off a table and its partitions; what it has charged stays. False if there was none. Raises 42501 unless you own the table and administer what it was guarded for, TB008 for a partition of a guarded table';
 
 SELECT pg_catalog.pg_extension_config_dump('tokbudget.guard', '');
