@@ -53,6 +53,12 @@ SELECT tb_release((tb_reserve('bravo/lab', input_tokens => 7)).reservation, 'not
 CREATE TABLE kept AS
 SELECT (tb_reserve('acme/search/bot', model => 'own-model', input_tokens => 300, max_output_tokens => 0, idempotency_key => 'job-1', ttl => '1 day')).reservation AS open,
        (tb_reserve('bravo/lab', input_tokens => 60, idempotency_key => 'job-2', ttl => '1 day')).reservation AS settled, NULL::uuid AS entry;
+CREATE SCHEMA "Its own";
+CREATE TABLE "Its own".calls (account text, usage jsonb) PARTITION BY LIST (account);
+CREATE TABLE "Its own".calls_rest PARTITION OF "Its own".calls DEFAULT;
+SELECT tb_create_account('delta/lab'), tb_create_budget('delta', 'tokens', 100), tb_guard('"Its own".calls', 'account', usage_column => 'usage', under => 'delta');
+INSERT INTO "Its own".calls VALUES ('delta/lab', '{"input_tokens": 20, "output_tokens": 0}'), ('delta', '{"input_tokens": 30, "output_tokens": 0}');
+INSERT INTO "Its own".calls_rest VALUES ('delta/lab', '{"input_tokens": 10, "output_tokens": 0}');
 UPDATE kept SET entry = (tb_commit(settled, '{"input_tokens": 50, "output_tokens": 0}')).entry;
 SQL
 }
@@ -60,7 +66,7 @@ SQL
 # Everything that the tables hold, one line per table.
 contents() {
     local table
-    for table in tenant access change account budget budget_grant quota first_use alert balance reservation idempotency entry carried entry_2025_11_detached rate price model model_alias; do
+    for table in tenant access change account budget budget_grant quota first_use alert guard balance reservation idempotency entry carried entry_2025_11_detached rate price model model_alias; do
         query "$1" "SELECT '$table', count(*), md5(string_agg(t::text, E'\n' ORDER BY t::text)) FROM tokbudget.$table AS t"
     done
     query "$1" "SELECT * FROM tokbudget.chargeback ORDER BY chargeback::text"
@@ -118,6 +124,17 @@ goes_on() {
         no_difference "$1"
 }
 
+# 60 of 100 are spent, once; what is written into the table or its partition from now on is charged.
+guard_spent() { is "$(query "$1" "SELECT spent FROM tb_remaining('delta')")" "$2"; }
+guard_goes_on() {
+    guard_spent "$1" 60 &&
+        refused "$1" TB001 "INSERT INTO \"Its own\".calls VALUES ('delta/lab', '{\"input_tokens\": 41, \"output_tokens\": 0}')" &&
+        refused "$1" 42501 "INSERT INTO \"Its own\".calls VALUES ('bravo/lab', '{\"input_tokens\": 1, \"output_tokens\": 0}')" &&
+        query "$1" "INSERT INTO \"Its own\".calls VALUES ('delta/lab', '{\"input_tokens\": 15, \"output_tokens\": 0}')" &&
+        query "$1" "INSERT INTO \"Its own\".calls_rest VALUES ('delta/lab', '{\"input_tokens\": 5, \"output_tokens\": 0}')" &&
+        guard_spent "$1" 80 && no_difference "$1"
+}
+
 access_granted() {
     is "$(query "$1" "SET ROLE dump_spender; SELECT bool_and(spent >= 0) FROM tb_remaining('bravo/lab')")" t &&
         refused "$1" 42501 "SET ROLE dump_spender; SELECT tb_reserve('acme', input_tokens => 1)" &&
@@ -143,7 +160,7 @@ dump_custom() { createdb custom && pg_dump -Fc -f "$work/custom.dump" origin && 
 # Into a database where the extension, and the user's own tables, are already, and no month has a partition. EXECUTE on the
 # functions is not data.
 dump_data() {
-    createdb data_only && query data_only 'CREATE EXTENSION tokbudget; CREATE TABLE kept (open uuid, settled uuid, entry uuid); CREATE TABLE tokbudget.entry_2025_11_detached (LIKE tokbudget.entry)' &&
+    createdb data_only && query data_only 'CREATE EXTENSION tokbudget; CREATE TABLE kept (open uuid, settled uuid, entry uuid); CREATE SCHEMA "Its own"; CREATE TABLE "Its own".calls (account text, usage jsonb) PARTITION BY LIST (account); CREATE TABLE "Its own".calls_rest PARTITION OF "Its own".calls DEFAULT; CREATE TABLE tokbudget.entry_2025_11_detached (LIKE tokbudget.entry)' &&
         pg_dump --data-only --load-via-partition-root origin >"$work/data.sql" && psql -XqAt -v ON_ERROR_STOP=1 -d data_only -f "$work/data.sql" >/dev/null &&
         query data_only "SELECT tb_grant_access('dump_spender', 'bravo', 'spend')" >/dev/null
 }
@@ -156,18 +173,28 @@ upkeep_goes_on() {
         refused "$1" TB008 "SELECT tb_drop_month('2025-11-01', 'archived')" &&
         no_difference "$1"
 }
+# Where the table has no guard, it gets one after its data; then data is restored in the role of a replica, or is charged again.
+guard_again() {
+    query "$1" "SELECT tb_guard('\"Its own\".calls', 'account', usage_column => 'usage', under => 'delta')" >/dev/null &&
+        is "$(query "$1" 'SELECT count(*) FROM tokbudget.guard')" 1 && guard_spent "$1" 60 &&
+        pg_dump --data-only --table '"Its own".*' origin | PGOPTIONS='-c session_replication_role=replica' psql -XqAt -v ON_ERROR_STOP=1 -d "$1" >/dev/null &&
+        guard_goes_on "$1"
+}
 check 'plain dump and restore' dump_plain
 check 'plain: the same partitions' same_partitions plain
 restored plain
+check 'plain: the guard goes on' guard_goes_on plain
 check 'plain: months are immutable' months_immutable plain
 check 'custom dump, parallel restore' dump_custom
 check 'custom: the same partitions' same_partitions custom
 restored custom
+check 'custom: the guard goes on' guard_goes_on custom
 check 'custom: months are immutable' months_immutable custom
 check 'custom: upkeep goes on' upkeep_goes_on custom
 check 'dump of the data alone' dump_data
 restored data_only
 check 'data_only: upkeep goes on' upkeep_goes_on data_only
+check 'data_only: the guard is set up again' guard_again data_only
 check 'data_only: months are immutable' months_immutable data_only
 # A dump of what was restored is the whole again.
 dump_again() { createdb again && pg_dump plain | psql -XqAt -v ON_ERROR_STOP=1 -d again >/dev/null && diff <(contents plain) <(contents again); }

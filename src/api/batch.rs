@@ -13,11 +13,13 @@ use crate::api::outcome::{Row, in_spi, or_put_aside, row};
 use crate::api::spend::{decision, receipt_fields};
 use crate::api::token::interrupt;
 use crate::clock;
+use crate::ledger::access::Authority;
 use crate::ledger::batch::Answer;
 use crate::ledger::commit::{Receipt, Report};
 use crate::ledger::estimate::Wanted;
 use crate::ledger::reserve::Request;
 use crate::ledger::{Failure, charge, commit, reserve};
+use crate::privilege::Privilege;
 use crate::refusal::Refusal;
 
 /// Longest batch: what one transaction should lock at once.
@@ -201,9 +203,22 @@ fn read_charge(mut item: Item) -> Result<charge::Request, Refusal> {
         provider: item.text("provider")?,
         usage_source: item.text("usage_source")?.unwrap_or_else(|| "provider".into()),
         idempotency_key: item.text("idempotency_key")?,
+        before: None,
     };
     item.finish()?;
     Ok(request)
+}
+
+/// A row that a guard charges: `before` has the usage and the meters that it was charged for already.
+fn read_row(mut item: Item) -> Result<charge::Request, Refusal> {
+    let before = match item.take("before") {
+        None => None,
+        Some(before) => {
+            let mut before = Item::new(before)?;
+            Some(charge::Before { usage: before.object("usage"), meters: before.object("meters") })
+        }
+    };
+    Ok(charge::Request { before, ..read_charge(item)? })
 }
 
 #[pg_extern(sql = false)]
@@ -236,10 +251,43 @@ fn _charge_many(
 ) -> SetOfIterator<'static, composite_type!('static, "tokbudget.booking")> {
     let answers = enforce.ok_or_else(|| missing("enforce")).and_then(|enforce| {
         run("charges", requests, all_or_nothing, read_charge, |client, requests| {
-            charge::charge(client, requests, enforce, clock::now())
+            charge::charge(client, requests, Privilege::Spend.into(), enforce, clock::now())
         })
     });
     SetOfIterator::new(or_put_aside(answers).unwrap_or_default().into_iter().map(booking))
+}
+
+/// Charges the rows of a guarded table, all of one tenant, all or nothing. What has used no more than before is left out.
+#[pg_extern(sql = false)]
+fn _guard_charge(
+    requests: Option<&str>,
+    enforce: Option<bool>,
+    tenant_id: Option<i32>,
+    under: Option<i64>,
+) -> Option<bool> {
+    let charged = enforce.ok_or_else(|| missing("enforce")).and_then(|enforce| {
+        let authority = Authority::Guard(tenant_id.zip(under));
+        run("charges", requests, Some(true), read_row, |client, requests| {
+            let mut answers: Vec<Answer<()>> = requests.iter().map(|_| Ok(())).collect();
+            let mut indexes = Vec::with_capacity(requests.len());
+            let mut changed = Vec::with_capacity(requests.len());
+            for (index, request) in requests.into_iter().enumerate() {
+                let request = request.and_then(|request| Ok((!request.is_unchanged()?).then_some(request)));
+                if let Some(request) = request.transpose() {
+                    indexes.push(index);
+                    changed.push(request);
+                }
+            }
+            let charged = charge::charge(client, changed, authority, enforce, clock::now())?;
+            for (index, answer) in indexes.into_iter().zip(charged) {
+                if let Some(place) = answers.get_mut(index) {
+                    *place = answer.map(|_| ());
+                }
+            }
+            Ok(answers)
+        })
+    });
+    or_put_aside(charged).map(|_| true)
 }
 
 /// What was booked, or why nothing was, as a row.

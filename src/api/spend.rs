@@ -18,6 +18,7 @@ use crate::ledger::estimate::Wanted;
 use crate::ledger::reserve::{Hold, Request};
 use crate::ledger::{Failure, charge, commit, expire, extend, release, reserve};
 use crate::price::format_nanos;
+use crate::privilege::Privilege;
 use crate::refusal::Refusal;
 
 /// Runs a call that has the form of a batch, and takes the one answer.
@@ -193,11 +194,12 @@ fn _charge(
             provider: provider.map(str::to_string),
             usage_source: usage_source.ok_or_else(|| missing("usage_source"))?.to_string(),
             idempotency_key: idempotency_key.map(str::to_string),
+            before: None,
         })
     };
-    let charged = enforce
-        .ok_or_else(|| missing("enforce"))
-        .and_then(|enforce| one(|client| charge::charge(client, vec![request()], enforce, clock::now())));
+    let charged = enforce.ok_or_else(|| missing("enforce")).and_then(|enforce| {
+        one(|client| charge::charge(client, vec![request()], Privilege::Spend.into(), enforce, clock::now()))
+    });
     or_put_aside(charged).map(|receipt| row(c"commit_result", receipt_fields(receipt)))
 }
 

@@ -62,6 +62,15 @@ pub fn parse(value: &Value) -> Result<Amounts, MeterError> {
     Ok(amounts)
 }
 
+/// What `later` has more of than `earlier`, without what is no more.
+pub fn beyond(later: &Amounts, earlier: &Amounts) -> Amounts {
+    let more = |(name, units): (&String, &i64)| {
+        let added = units.saturating_sub(earlier.get(name).copied().unwrap_or(0));
+        (added > 0).then(|| (name.clone(), added))
+    };
+    later.iter().filter_map(more).collect()
+}
+
 /// Whether the meter is an amount of money, counted in nano-units of the currency.
 pub fn is_money(name: &str) -> bool {
     name == COST || name == INTERNAL_COST

@@ -30,6 +30,22 @@ statement! {
      WHERE account.tenant_id OPERATOR(pg_catalog.=) $1 AND account.account_id OPERATOR(pg_catalog.=) $2"
 }
 
+/// On whose word a call draws on an account.
+#[derive(Clone, Copy)]
+pub enum Authority {
+    /// The present role has the privilege on it.
+    Role(Privilege),
+    /// The guard of a table, whoever changes the table: its rows may name the account that it is for (tenant and account) and
+    /// what is below it, or every account.
+    Guard(Option<(i32, i64)>),
+}
+
+impl From<Privilege> for Authority {
+    fn from(privilege: Privilege) -> Authority {
+        Authority::Role(privilege)
+    }
+}
+
 /// Something granted.
 struct Grant {
     account_id: i64,
@@ -202,10 +218,7 @@ pub fn require(
     if is_permitted(client, tenant_id, account_ids, wanted)? {
         return Ok(());
     }
-    let path: String = match find_path(client, &[tenant_id.into(), account_ids.last().copied().into()])?.next() {
-        Some(row) => required(&row, 1)?,
-        None => String::new(),
-    };
+    let path = path_of(client, tenant_id, account_ids)?;
     Err(Refusal::new(
         Code::NotPermitted,
         format!("permission denied for account \"{path}\""),
@@ -215,7 +228,38 @@ pub fn require(
     .into())
 }
 
-/// The same for what is done to a reservation, whose account the caller is not told.
+/// Refuses unless the authority covers the last of `account_ids`, which come from the root down.
+pub fn require_authority(
+    client: &mut SpiClient<'_>,
+    tenant_id: i32,
+    account_ids: &[i64],
+    authority: Authority,
+) -> Result<(), Failure> {
+    let under = match authority {
+        Authority::Role(privilege) => return require(client, tenant_id, account_ids, privilege),
+        Authority::Guard(under) => under,
+    };
+    if under.is_none_or(|(tenant, account_id)| tenant == tenant_id && account_ids.contains(&account_id)) {
+        return Ok(());
+    }
+    let path = path_of(client, tenant_id, account_ids)?;
+    Err(Refusal::new(
+        Code::NotPermitted,
+        format!("account \"{path}\" is outside of what the guard is for"),
+        json!({"account": path}),
+        "A row names the account that was passed to tb_guard as under, or one below it.",
+    )
+    .into())
+}
+
+fn path_of(client: &mut SpiClient<'_>, tenant_id: i32, account_ids: &[i64]) -> Result<String, Failure> {
+    match find_path(client, &[tenant_id.into(), account_ids.last().copied().into()])?.next() {
+        Some(row) => required(&row, 1),
+        None => Ok(String::new()),
+    }
+}
+
+/// [`require`] for what is done to a reservation, whose account the caller is not told.
 pub fn require_for_reservation(
     client: &mut SpiClient<'_>,
     tenant_id: i32,

@@ -9,9 +9,9 @@ use serde_json::json;
 use crate::budget::decision::Claim;
 use crate::instant::Instant;
 use crate::ledger::Failure;
+use crate::ledger::access::Authority;
 use crate::ledger::chain::{Chain, FirstUse};
 use crate::ledger::claims::{Intent, claims};
-use crate::privilege::Privilege;
 use crate::refusal::{Code, Refusal};
 
 /// The answer to one of several calls.
@@ -35,13 +35,14 @@ pub struct Scope {
 /// Finds accounts and budgets once for all calls that draw on the same ones.
 pub struct Scopes {
     now: Instant,
+    authority: Authority,
     tenant_id: Option<i32>,
     found: HashMap<(String, Vec<String>), Rc<Scope>>,
 }
 
 impl Scopes {
-    pub fn new(now: Instant) -> Scopes {
-        Scopes { now, tenant_id: None, found: HashMap::new() }
+    pub fn new(now: Instant, authority: Authority) -> Scopes {
+        Scopes { now, authority, tenant_id: None, found: HashMap::new() }
     }
 
     /// The scope of a call, making what is to be made on first use.
@@ -57,7 +58,7 @@ impl Scopes {
             return Ok(Rc::clone(scope));
         }
         let first_use = FirstUse { now: self.now, role };
-        let chain = Chain::find(client, account, also, Privilege::Spend, Some(&first_use))?;
+        let chain = Chain::find(client, account, also, self.authority, Some(&first_use))?;
         if *self.tenant_id.get_or_insert(chain.tenant_id) != chain.tenant_id {
             return Err(Refusal::new(
                 Code::InvalidArgument,

@@ -8,8 +8,8 @@ use pgrx::spi::SpiClient;
 use serde_json::{Value, json};
 
 use crate::instant::Instant;
-use crate::ledger::{Failure, access, quota};
-use crate::privilege::Privilege;
+use crate::ledger::access::{self, Authority};
+use crate::ledger::{Failure, quota};
 use crate::refusal::{Code, Refusal};
 use crate::statement::{optional, required, statement, timestamp};
 use crate::{account, clock, id};
@@ -90,13 +90,13 @@ pub struct FirstUse<'a> {
 }
 
 impl Chain {
-    /// Finds the accounts of a call, on each of which (its own and those of `also`) the present role needs the privilege, and
-    /// with `first_use` makes those that are missing and may be made.
+    /// Finds the accounts of a call, each of which (its own and those of `also`) the authority must cover, and with `first_use`
+    /// makes those that are missing and may be made.
     pub fn find(
         client: &mut SpiClient<'_>,
         path: &str,
         also: &[String],
-        privilege: Privilege,
+        authority: Authority,
         first_use: Option<&FirstUse<'_>>,
     ) -> Result<Chain, Failure> {
         let own = parse_path(path)?;
@@ -130,7 +130,7 @@ impl Chain {
         if let Some(first_use) = first_use
             && paths.iter().any(|path| !found.contains_key(*path))
         {
-            make_missing(client, tenant_id, &paths, &mut found, privilege, first_use)?;
+            make_missing(client, tenant_id, &paths, &mut found, authority, first_use)?;
         }
         let accounts = paths
             .iter()
@@ -138,7 +138,7 @@ impl Chain {
             .collect::<Result<Vec<Account>, Refusal>>()?;
         let chain = Chain { tenant_id, currency, accounts, own_length: own.len() };
         for end in [path].into_iter().chain(also.iter().map(String::as_str)) {
-            access::require(client, tenant_id, &chain.ids_down_to(end)?, privilege)?;
+            access::require_authority(client, tenant_id, &chain.ids_down_to(end)?, authority)?;
         }
         Ok(chain)
     }
@@ -211,7 +211,7 @@ fn make_missing(
     tenant_id: i32,
     paths: &[&str],
     found: &mut Found,
-    privilege: Privilege,
+    authority: Authority,
     first_use: &FirstUse<'_>,
 ) -> Result<(), Failure> {
     // Before anything waits: most accounts that are missing are mistakes.
@@ -226,7 +226,7 @@ fn make_missing(
         let above: Vec<&Account> = account::above(path).filter_map(|path| found.get(path)).collect();
         let parent = above.last().ok_or_else(|| Refusal::no_such_account(path))?;
         let above_ids: Vec<i64> = above.iter().map(|account| account.account_id).collect();
-        access::require(client, tenant_id, &above_ids, privilege)?;
+        access::require_authority(client, tenant_id, &above_ids, authority)?;
         above.iter().try_for_each(|account| account.check_active(first_use.now))?;
         let mut ancestor_ids = parent.ancestor_ids.clone();
         ancestor_ids.push(parent.account_id);

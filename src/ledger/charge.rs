@@ -8,12 +8,13 @@ use pgrx::spi::SpiClient;
 use serde_json::{Value, json};
 
 use crate::budget::decision::{Claim, remaining};
-use crate::budget::meter;
+use crate::budget::meter::{self, Amounts};
 use crate::budget::refusal::refusal;
 use crate::engine::rows::Rows;
 use crate::engine::{Engine, Taking};
 use crate::id::Uuids;
 use crate::instant::Instant;
+use crate::ledger::access::Authority;
 use crate::ledger::attribution::Attribution;
 use crate::ledger::batch::{Answer, Scope, Scopes, answer};
 use crate::ledger::commit::{Receipt, check_usage_source};
@@ -22,7 +23,7 @@ use crate::ledger::idempotency::{self, Key, Operation};
 use crate::ledger::reserve::{check_model, parse_meters};
 use crate::ledger::slots::Slots;
 use crate::ledger::spender::Spender;
-use crate::ledger::used::{Used, price_reading, read};
+use crate::ledger::used::{Reading, Used, price_reading, read};
 use crate::ledger::{Failure, alert};
 use crate::refusal::Refusal;
 
@@ -37,6 +38,44 @@ pub struct Request {
     pub provider: Option<String>,
     pub usage_source: String,
     pub idempotency_key: Option<String>,
+    /// What the same call had used when it was charged before.
+    pub before: Option<Before>,
+}
+
+/// What an earlier state of a call said.
+pub struct Before {
+    pub usage: Value,
+    pub meters: Value,
+}
+
+/// What a call used: what its usage object says, and the meters beside it.
+struct Told {
+    reading: Reading,
+    given: Amounts,
+}
+
+impl Request {
+    fn told(&self) -> Result<Told, Refusal> {
+        let tell = |usage: &Value, meters: &Value, is_model_called| {
+            let reading = read(usage.clone(), self.provider.as_deref(), is_model_called)?;
+            Ok(Told { reading, given: parse_meters(meters)? })
+        };
+        let now = tell(&self.usage, &self.meters, self.model.is_some())?;
+        let Some(before) = &self.before else { return Ok(now) };
+        // What had no more than meters had not called the model yet.
+        let had_called = self.model.is_some() && before.usage.as_object().is_none_or(|usage| !usage.is_empty());
+        let before = tell(&before.usage, &before.meters, had_called)?;
+        Ok(Told { reading: now.reading.beyond(&before.reading), given: meter::beyond(&now.given, &before.given) })
+    }
+
+    /// Whether it has used no more than before.
+    pub fn is_unchanged(&self) -> Result<bool, Refusal> {
+        if self.before.is_none() {
+            return Ok(false);
+        }
+        let Told { reading, given } = self.told()?;
+        Ok(reading.is_empty() && given.is_empty())
+    }
 }
 
 struct Prepared {
@@ -55,6 +94,7 @@ struct Prepared {
 pub fn charge(
     client: &mut SpiClient<'_>,
     requests: Vec<Answer<Request>>,
+    authority: Authority,
     enforce: bool,
     now: Instant,
 ) -> Result<Vec<Answer<Receipt>>, Failure> {
@@ -73,7 +113,7 @@ pub fn charge(
     }
     // Accounts are made, and then keys taken, in one order everywhere.
     given.sort_by(|(_, left), (_, right)| (&left.account, &left.also).cmp(&(&right.account, &right.also)));
-    let mut scopes = Scopes::new(now);
+    let mut scopes = Scopes::new(now, authority);
     let mut scoped = Vec::with_capacity(given.len());
     for (index, request) in given {
         match answer(enter(client, &mut scopes, &request, enforce, now))? {
@@ -178,9 +218,8 @@ fn price_request(
     attribution: &Attribution,
     claims: &[Claim],
 ) -> Result<Used, Failure> {
-    let given = parse_meters(&request.meters)?;
+    let Told { reading, given } = request.told()?;
     let is_cost_limited = claims.iter().any(|claim| meter::is_money(&claim.budget.meter));
-    let reading = read(request.usage.clone(), request.provider.as_deref(), spender.model.is_some())?;
     price_reading(client, spender, reading, &given, attribution, is_cost_limited)
 }
 

@@ -26,7 +26,7 @@ pub fn remaining(
     also: &[String],
     now: Instant,
 ) -> Result<Vec<(Claim, Standing)>, Failure> {
-    let chain = Chain::find(client, account, also, Privilege::Read, None)?;
+    let chain = Chain::find(client, account, also, Privilege::Read.into(), None)?;
     let claims = claims(client, &chain, Intent::Look, now)?;
     let standings = Rows::new(client).read(chain.tenant_id, &claims, now)?;
     let mut budgets: Vec<(Claim, Standing)> = claims.into_iter().zip(standings).collect();
@@ -52,7 +52,7 @@ pub fn affordable(
         );
     }
     check_model(Some(model))?;
-    let chain = Chain::find(client, account, also, Privilege::Read, None)?;
+    let chain = Chain::find(client, account, also, Privilege::Read.into(), None)?;
     chain.check_active(now)?;
     let mut claims = claims(client, &chain, Intent::Look, now)?;
     for claim in &mut claims {

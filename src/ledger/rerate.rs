@@ -53,7 +53,7 @@ pub struct Rerated {
 
 /// Adds corrections where a price of today says something else of the instant of the call than the ledger does.
 pub fn rerate(client: &mut SpiClient<'_>, selection: &Selection<'_>, now: Instant) -> Result<Vec<Rerated>, Failure> {
-    let chain = Chain::find(client, selection.account, &[], Privilege::Administer, None)?;
+    let chain = Chain::find(client, selection.account, &[], Privilege::Administer.into(), None)?;
     let tenant_id = chain.tenant_id;
     if !selection.is_dry_run {
         tenant::lock_corrections(client, tenant_id, now)?;

@@ -23,6 +23,7 @@ use crate::ledger::idempotency::{self, Key, Operation};
 use crate::ledger::slots::Slots;
 use crate::ledger::spender::Spender;
 use crate::ledger::{Failure, alert};
+use crate::privilege::Privilege;
 use crate::refusal::Refusal;
 use crate::statement::{statement, timestamp, timestamps};
 
@@ -107,7 +108,7 @@ pub fn reserve(
         }
     }
     given.sort_by(|(_, left), (_, right)| (&left.account, &left.also).cmp(&(&right.account, &right.also)));
-    let mut scopes = Scopes::new(now);
+    let mut scopes = Scopes::new(now, Privilege::Spend.into());
     let mut scoped = Vec::with_capacity(given.len());
     for (index, request) in given {
         match answer(enter(client, &mut scopes, &request, now))? {

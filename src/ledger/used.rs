@@ -9,7 +9,7 @@ use crate::ledger::pricing::{Call, Charge, charge, is_unpriced, price};
 use crate::ledger::spender::{Place, Spender};
 use crate::ledger::{Failure, fallback};
 use crate::refusal::{Code, Refusal};
-use crate::usage::{self, Bucket, Usage};
+use crate::usage::{self, Bucket, Counts, Stated, Usage};
 
 const HINT: &str = "Pass the usage object as the provider returned it.";
 
@@ -62,6 +62,26 @@ impl Reading {
         Ok(())
     }
 
+    /// What this has more of than an earlier reading of the same call. What the provider says of totals and cost is of the
+    /// whole call, so it is left out.
+    pub fn beyond(mut self, earlier: &Reading) -> Reading {
+        self.usage.counts = beyond(&self.usage.counts, &earlier.usage.counts);
+        for part in &mut self.usage.parts {
+            for known in earlier.usage.parts.iter().filter(|known| known.model == part.model) {
+                part.counts = beyond(&part.counts, &known.counts);
+            }
+        }
+        self.usage.stated = Stated::default();
+        self.meters = meter::beyond(&self.meters, &earlier.meters);
+        self
+    }
+
+    /// Whether nothing at all was used.
+    pub fn is_empty(&self) -> bool {
+        let mut counts = [&self.usage.counts].into_iter().chain(self.usage.parts.iter().map(|part| &part.counts));
+        self.meters.is_empty() && counts.all(|counts| counts.present().next().is_none())
+    }
+
     /// What budgets count, but for cost.
     pub fn amounts(&self) -> Result<Amounts, Refusal> {
         let invalid = |error| Refusal::invalid_argument("usage", error, HINT);
@@ -76,6 +96,14 @@ impl Reading {
         amounts.insert(meter::TOKENS.into(), self.usage.total_tokens().map_err(invalid)?);
         Ok(amounts)
     }
+}
+
+fn beyond(later: &Counts, earlier: &Counts) -> Counts {
+    let mut more = Counts::default();
+    for (bucket, count) in later.present() {
+        more[bucket] = count.saturating_sub(earlier[bucket]).max(0);
+    }
+    more
 }
 
 fn out_of_range(bucket: Bucket) -> Refusal {
