@@ -54,6 +54,11 @@ BEGIN
         AND (slot.id = _rewindow.budget.budget_id OR slot.id IN (
             SELECT budget_grant.grant_id FROM tokbudget.budget_grant
             WHERE budget_grant.tenant_id = _rewindow.budget.tenant_id AND budget_grant.budget_id = _rewindow.budget.budget_id));
+    -- Months that have left the ledger have left their sums.
+    SELECT COALESCE(spent_in_entries, 0) + COALESCE(sum(carried.spent_units - carried.granted_units), 0) INTO spent_in_entries
+    FROM tokbudget.carried
+    WHERE carried.tenant_id = _rewindow.budget.tenant_id AND carried.budget_id = _rewindow.budget.budget_id
+        AND carried.window_start >= starts_at;
     IF COALESCE(spent_in_entries, 0) <> COALESCE(spent_in_balance, 0) THEN
         PERFORM tokbudget._transfer(_rewindow.budget, starts_at, COALESCE(spent_in_entries, 0)::bigint - COALESCE(spent_in_balance, 0), _rewindow.reason);
     END IF;

@@ -133,10 +133,13 @@ fn correct(
         cost_nanos: nanos(optional(&row, 5)?)?,
         internal_nanos: nanos(optional(&row, 6)?)?,
     };
+    let own = (total.internal_nanos.unwrap_or(0), total.cost_nanos.unwrap_or(0));
     total.add_corrections(client, tenant_id, entry_id)?;
     let (old_nanos, old_internal) = (total.cost_nanos.unwrap_or(0), total.internal_nanos.unwrap_or(0));
     let new_nanos = change.apply(old_nanos)?;
-    let new_internal = in_proportion(old_internal, new_nanos, old_nanos);
+    // Nothing has no proportion: once all is given back, that of the entry itself holds.
+    let (internal, cost) = if old_nanos > 0 { (old_internal, old_nanos) } else { own };
+    let new_internal = in_proportion(internal, new_nanos, cost);
 
     let found = budgets::by_id(client, tenant_id, slots.budget_ids.clone(), now)?;
     let found: Vec<Rc<Budget>> = found.into_iter().map(|found| Rc::new(found.budget)).collect();
