@@ -42,7 +42,11 @@ BEGIN
             _rewindow.budget.week_start, _rewindow.budget.anchor);
     END IF;
     starts_at := COALESCE(present.window_start, '-infinity');
-    -- Whoever holds or settles against the window waits, so that nothing is counted in between.
+    -- Whoever holds or settles against the window waits, so that nothing is counted in between. It is opened here, with
+    -- nothing carried over: the windows before it were of another schedule.
+    INSERT INTO tokbudget.balance (tenant_id, budget_id, window_start)
+    VALUES (_rewindow.budget.tenant_id, _rewindow.budget.budget_id, starts_at)
+    ON CONFLICT (tenant_id, budget_id, window_start) DO NOTHING;
     SELECT b.spent_units INTO spent_in_balance FROM tokbudget.balance AS b
     WHERE b.tenant_id = _rewindow.budget.tenant_id AND b.budget_id = _rewindow.budget.budget_id AND b.window_start = starts_at
     FOR NO KEY UPDATE;
