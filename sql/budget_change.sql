@@ -42,7 +42,11 @@ BEGIN
             _rewindow.budget.week_start, _rewindow.budget.anchor);
     END IF;
     starts_at := COALESCE(present.window_start, '-infinity');
-    -- Whoever holds or settles against the window waits, so that nothing is counted in between.
+    -- Whoever holds or settles against the window waits, so that nothing is counted in between. It is opened here, with
+    -- nothing carried over: the windows before it were of another schedule.
+    INSERT INTO tokbudget.balance (tenant_id, budget_id, window_start)
+    VALUES (_rewindow.budget.tenant_id, _rewindow.budget.budget_id, starts_at)
+    ON CONFLICT (tenant_id, budget_id, window_start) DO NOTHING;
     SELECT b.spent_units INTO spent_in_balance FROM tokbudget.balance AS b
     WHERE b.tenant_id = _rewindow.budget.tenant_id AND b.budget_id = _rewindow.budget.budget_id AND b.window_start = starts_at
     FOR NO KEY UPDATE;
@@ -54,6 +58,11 @@ BEGIN
         AND (slot.id = _rewindow.budget.budget_id OR slot.id IN (
             SELECT budget_grant.grant_id FROM tokbudget.budget_grant
             WHERE budget_grant.tenant_id = _rewindow.budget.tenant_id AND budget_grant.budget_id = _rewindow.budget.budget_id));
+    -- Months that have left the ledger have left their sums.
+    SELECT COALESCE(spent_in_entries, 0) + COALESCE(sum(carried.spent_units - carried.granted_units), 0) INTO spent_in_entries
+    FROM tokbudget.carried
+    WHERE carried.tenant_id = _rewindow.budget.tenant_id AND carried.budget_id = _rewindow.budget.budget_id
+        AND carried.window_start >= starts_at;
     IF COALESCE(spent_in_entries, 0) <> COALESCE(spent_in_balance, 0) THEN
         PERFORM tokbudget._transfer(_rewindow.budget, starts_at, COALESCE(spent_in_entries, 0)::bigint - COALESCE(spent_in_balance, 0), _rewindow.reason);
     END IF;

@@ -177,7 +177,9 @@ BEGIN
         thresholds_percent = new_quota.thresholds_percent, freeze_at_percent = new_quota.freeze_at_percent,
         rollover = new_quota.rollover, rollover_cap = new_quota.rollover_cap
     WHERE b.tenant_id = new_quota.tenant_id AND b.quota_id = new_quota.quota_id AND b.status = 'active'
-        AND (b.amount, b.hard, b.burst, b.thresholds_percent) = (old_quota.amount, old_quota.hard, old_quota.burst, old_quota.thresholds_percent);
+        AND (b.amount, b.hard, b.burst, b.thresholds_percent, b.freeze_at_percent, b.rollover, b.rollover_cap) IS NOT DISTINCT FROM
+            (old_quota.amount, old_quota.hard, old_quota.burst, old_quota.thresholds_percent, old_quota.freeze_at_percent,
+            old_quota.rollover, old_quota.rollover_cap);
     RETURN new_quota.quota_id;
 END;
 $$;

@@ -56,9 +56,17 @@ statement! {
 }
 
 statement! {
-    /// Holds of the given budgets that have expired and that nobody has closed yet.
+    /// Holds of the given budgets that have expired and that nobody has closed yet. Whose a grant is matters also when it
+    /// has ended since; only a slot whose window has no beginning can be one.
     read read_expired(INT4OID, INT8ARRAYOID, TIMESTAMPTZOID) =
-    "SELECT reservation.budget_ids, reservation.window_starts, reservation.held_units
+    "SELECT reservation.budget_ids, reservation.window_starts, reservation.held_units,
+         CASE WHEN '-infinity'::timestamptz OPERATOR(pg_catalog.=) ANY (reservation.window_starts) THEN ARRAY(
+             SELECT COALESCE(budget_grant.budget_id, 0::bigint)
+             FROM pg_catalog.unnest(reservation.budget_ids) WITH ORDINALITY AS slot (id, ordinality)
+             LEFT JOIN tokbudget.budget_grant ON budget_grant.tenant_id OPERATOR(pg_catalog.=) $1
+                 AND budget_grant.grant_id OPERATOR(pg_catalog.=) slot.id
+             ORDER BY slot.ordinality
+         ) ELSE ARRAY[]::bigint[] END
      FROM tokbudget.reservation
      WHERE reservation.tenant_id OPERATOR(pg_catalog.=) $1
          AND reservation.state OPERATOR(pg_catalog.=) 'held'
@@ -124,24 +132,19 @@ impl<'a, 'conn> Rows<'a, 'conn> {
         Ok(())
     }
 
-    /// Takes what has expired out of what is held. `owners` tells whose grant a grant is.
-    fn free_expired(
-        &mut self,
-        tenant_id: i32,
-        balances: &mut Balances,
-        owners: &HashMap<i64, i64>,
-        now: Instant,
-    ) -> Result<(), Failure> {
+    /// Takes what has expired out of what is held.
+    fn free_expired(&mut self, tenant_id: i32, balances: &mut Balances, now: Instant) -> Result<(), Failure> {
         let budget_ids: Vec<i64> = balances.keys().map(|(budget_id, _)| *budget_id).collect();
         for row in read_expired(self.client, &[tenant_id.into(), budget_ids.into(), timestamp(now)?.into()])? {
             let budget_ids: Vec<i64> = required(&row, 1)?;
             let held_units: Vec<i64> = required(&row, 3)?;
+            let owners: Vec<i64> = required(&row, 4)?;
             let slots: Vec<Slot> = budget_ids.into_iter().zip(instants(&row, 2)?).collect();
-            for (slot, units) in slots.iter().zip(held_units) {
+            for (index, (slot, units)) in slots.iter().zip(held_units).enumerate() {
                 if let Some(balance) = balances.get_mut(slot) {
                     balance.held_units -= units;
                 }
-                let owner = owners.get(&slot.0);
+                let owner = owners.get(index);
                 let owner = owner.and_then(|owner| slots.iter().find(|(budget_id, _)| budget_id == owner));
                 if let Some(balance) = owner.and_then(|owner| balances.get_mut(owner)) {
                     balance.granted_units -= units;
@@ -160,7 +163,7 @@ impl Engine for Rows<'_, '_> {
         taking: Taking,
         now: Instant,
     ) -> Result<Vec<Outcome>, Failure> {
-        let (openings, owners) = touched(calls);
+        let openings = touched(calls);
         let mut balances = Balances::new();
         if !openings.is_empty() {
             let budget_ids: Vec<i64> = openings.keys().map(|(budget_id, _)| *budget_id).collect();
@@ -177,7 +180,7 @@ impl Engine for Rows<'_, '_> {
             let mut fits = all_fit(claims, &standings);
             if !fits && !is_freed {
                 // Only now, because with room to spare it does not matter what has expired.
-                self.free_expired(tenant_id, &mut balances, &owners, now)?;
+                self.free_expired(tenant_id, &mut balances, now)?;
                 is_freed = true;
                 standings = self::standings(claims, &balances)?;
                 fits = all_fit(claims, &standings);
@@ -234,11 +237,11 @@ impl Engine for Rows<'_, '_> {
         if claims.is_empty() {
             return Ok(Vec::new());
         }
-        let (openings, owners) = touched(&[claims]);
+        let openings = touched(&[claims]);
         let (budget_ids, starts): (Vec<i64>, Vec<Instant>) = openings.keys().copied().unzip();
         let arguments = [tenant_id.into(), budget_ids.into(), timestamps(starts)?.into()];
         let mut balances = collect(read_balances(self.client, &arguments)?)?;
-        self.free_expired(tenant_id, &mut balances, &owners, now)?;
+        self.free_expired(tenant_id, &mut balances, now)?;
         for (slot, carried_units) in openings {
             balances.entry(slot).or_insert(Balance { carried_units, ..Balance::default() });
         }
@@ -252,18 +255,16 @@ fn out_of_range() -> Failure {
     Refusal::invalid_argument("amount", "the balance would leave the range of bigint", "Use a smaller amount.").into()
 }
 
-/// The slots that calls touch, each with what a window gets that nobody has touched yet; and whose grant a grant is.
-fn touched(calls: &[&[Claim]]) -> (BTreeMap<Slot, i64>, HashMap<i64, i64>) {
+/// The slots that calls touch, each with what a window gets that nobody has touched yet.
+fn touched(calls: &[&[Claim]]) -> BTreeMap<Slot, i64> {
     let mut openings = BTreeMap::new();
-    let mut owners = HashMap::new();
     for claim in calls.iter().copied().flatten() {
         openings.insert(own_slot(claim), claim.opening_carry_units);
         for grant in &claim.budget.grants {
             openings.insert(grant_slot(grant.grant_id), 0);
-            owners.insert(grant.grant_id, claim.budget.budget_id);
         }
     }
-    (openings, owners)
+    openings
 }
 
 fn all_fit(claims: &[Claim], standings: &[Standing]) -> bool {

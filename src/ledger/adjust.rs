@@ -133,10 +133,13 @@ fn correct(
         cost_nanos: nanos(optional(&row, 5)?)?,
         internal_nanos: nanos(optional(&row, 6)?)?,
     };
+    let own = (total.internal_nanos.unwrap_or(0), total.cost_nanos.unwrap_or(0));
     total.add_corrections(client, tenant_id, entry_id)?;
     let (old_nanos, old_internal) = (total.cost_nanos.unwrap_or(0), total.internal_nanos.unwrap_or(0));
     let new_nanos = change.apply(old_nanos)?;
-    let new_internal = in_proportion(old_internal, new_nanos, old_nanos);
+    // Nothing has no proportion: once all is given back, that of the entry itself holds.
+    let (internal, cost) = if old_nanos > 0 { (old_internal, old_nanos) } else { own };
+    let new_internal = in_proportion(internal, new_nanos, cost)?;
 
     let found = budgets::by_id(client, tenant_id, slots.budget_ids.clone(), now)?;
     let found: Vec<Rc<Budget>> = found.into_iter().map(|found| Rc::new(found.budget)).collect();
@@ -179,15 +182,18 @@ fn correct(
 }
 
 /// The internal cost keeps its proportion to the cost, rounded half to even; without a cost it is the cost itself.
-fn in_proportion(internal_nanos: i64, new_nanos: i64, old_nanos: i64) -> i64 {
+fn in_proportion(internal_nanos: i64, new_nanos: i64, old_nanos: i64) -> Result<i64, Refusal> {
     if old_nanos <= 0 {
-        return new_nanos;
+        return Ok(new_nanos);
     }
     let product = i128::from(internal_nanos) * i128::from(new_nanos);
     let old = i128::from(old_nanos);
     let (quotient, twice) = (product.div_euclid(old), product.rem_euclid(old) * 2);
     let up = twice > old || twice == old && quotient % 2 != 0;
-    i64::try_from(quotient + i128::from(up)).unwrap_or(i64::MAX)
+    i64::try_from(quotient + i128::from(up)).map_err(|_| {
+        let why = "the internal cost would leave the range of bigint";
+        Refusal::invalid_argument("cost", why, "Pass what it should have cost in all.")
+    })
 }
 
 /// Puts into `deltas` what leads to `target`, and returns the change of what grants bear: what is given back goes to the

@@ -156,7 +156,9 @@ fn claims(
     now: Instant,
 ) -> Result<Vec<Claim>, Failure> {
     let found = budgets::by_id(client, tenant_id, slots.budget_ids.clone(), now)?;
-    let claim = |found: budgets::Found| {
+    let claim = |mut found: budgets::Found| {
+        // One that has been closed or has run out since goes on counting the hold, and refuses nothing.
+        found.budget.hard &= found.is_in_force;
         let own = slots.iter().find(|((budget_id, _), _)| *budget_id == found.budget.budget_id);
         let start =
             own.map(|((_, start), _)| start).ok_or(Failure::Internal("a budget of a reservation is missing"))?;

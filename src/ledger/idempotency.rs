@@ -119,12 +119,15 @@ pub fn claim<T: DeserializeOwned>(client: &mut SpiClient<'_>, key: &Key, now: In
     let (tenant_id, operation) = (*tenant_id, operation.name());
     let arguments =
         [tenant_id.into(), operation.into(), key.clone().into(), payload_hash.clone().into(), timestamp(now)?.into()];
-    if !claim_key(client, &arguments)?.is_empty() {
-        return Ok(None);
-    }
-    let row = find_key(client, &[tenant_id.into(), operation.into(), key.clone().into()])?
-        .next()
-        .ok_or(Failure::Internal("an idempotency key disappeared while it was read"))?;
+    // Between the two statements upkeep may delete the key, because it is too old: then it is free.
+    let row = loop {
+        if !claim_key(client, &arguments)?.is_empty() {
+            return Ok(None);
+        }
+        if let Some(row) = find_key(client, &[tenant_id.into(), operation.into(), key.clone().into()])?.next() {
+            break row;
+        }
+    };
     let first_hash: Vec<u8> = required(&row, 1)?;
     if first_hash != *payload_hash {
         return Err(Refusal::new(

@@ -205,7 +205,16 @@ fn decide(
     let mut answers = Vec::with_capacity(prepared.len());
     let Some(tenant_id) = prepared.first().map(|first| first.spender.tenant_id) else { return Ok(answers) };
     let calls: Vec<&[Claim]> = prepared.iter().map(|it| it.claims.as_slice()).collect();
-    let outcomes = Rows::new(client).take(tenant_id, &calls, Taking::Hold, now)?;
+    let outcomes = match Rows::new(client).take(tenant_id, &calls, Taking::Hold, now) {
+        Err(Failure::Refused(refusal)) => {
+            // It is an answer and not an error where the caller wants it so; the keys must not stay behind without one.
+            for key in prepared.iter().filter_map(|it| it.key.as_ref()) {
+                idempotency::forget(client, key)?;
+            }
+            return Err(Failure::Refused(refusal));
+        }
+        outcomes => outcomes?,
+    };
     let mut ids = Uuids::new(tenant_id, now)?;
     for (it, outcome) in prepared.into_iter().zip(outcomes) {
         let answer = if outcome.is_taken {
