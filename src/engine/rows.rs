@@ -67,6 +67,14 @@ statement! {
 }
 
 statement! {
+    /// Whose grants these are, also those that may not be drawn on any more.
+    read read_owners(INT4OID, INT8ARRAYOID) =
+    "SELECT budget_grant.grant_id, budget_grant.budget_id FROM tokbudget.budget_grant
+     WHERE budget_grant.tenant_id OPERATOR(pg_catalog.=) $1
+         AND budget_grant.grant_id OPERATOR(pg_catalog.=) ANY ($2)"
+}
+
+statement! {
     /// Each (budget_id, window_start) may occur only once.
     write change_balances(INT4OID, INT8ARRAYOID, TIMESTAMPTZARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID) =
     "UPDATE tokbudget.balance
@@ -124,7 +132,7 @@ impl<'a, 'conn> Rows<'a, 'conn> {
         Ok(())
     }
 
-    /// Takes what has expired out of what is held. `owners` tells whose grant a grant is.
+    /// Takes what has expired out of what is held. `owners` tells whose the grants are that may be drawn on.
     fn free_expired(
         &mut self,
         tenant_id: i32,
@@ -133,22 +141,49 @@ impl<'a, 'conn> Rows<'a, 'conn> {
         now: Instant,
     ) -> Result<(), Failure> {
         let budget_ids: Vec<i64> = balances.keys().map(|(budget_id, _)| *budget_id).collect();
-        for row in read_expired(self.client, &[tenant_id.into(), budget_ids.into(), timestamp(now)?.into()])? {
-            let budget_ids: Vec<i64> = required(&row, 1)?;
-            let held_units: Vec<i64> = required(&row, 3)?;
-            let slots: Vec<Slot> = budget_ids.into_iter().zip(instants(&row, 2)?).collect();
-            for (slot, units) in slots.iter().zip(held_units) {
+        let arguments = [tenant_id.into(), budget_ids.into(), timestamp(now)?.into()];
+        let expired = read_expired(self.client, &arguments)?
+            .map(|row| {
+                let slots = required::<Vec<i64>>(&row, 1)?.into_iter().zip(instants(&row, 2)?);
+                Ok(slots.zip(required::<Vec<i64>>(&row, 3)?).collect())
+            })
+            .collect::<Result<Vec<Vec<(Slot, i64)>>, Failure>>()?;
+        let owners = self.all_owners(tenant_id, &expired, balances, owners)?;
+        for slots in expired {
+            for (slot, units) in &slots {
                 if let Some(balance) = balances.get_mut(slot) {
                     balance.held_units -= units;
                 }
                 let owner = owners.get(&slot.0);
-                let owner = owner.and_then(|owner| slots.iter().find(|(budget_id, _)| budget_id == owner));
-                if let Some(balance) = owner.and_then(|owner| balances.get_mut(owner)) {
+                let owner = owner.and_then(|owner| slots.iter().find(|((budget_id, _), _)| budget_id == owner));
+                if let Some(balance) = owner.and_then(|(owner, _)| balances.get_mut(owner)) {
                     balance.granted_units -= units;
                 }
             }
         }
         Ok(())
+    }
+
+    /// Whose the grants among these slots are. One that was revoked or is over bore its part of a hold all the same.
+    fn all_owners(
+        &mut self,
+        tenant_id: i32,
+        expired: &[Vec<(Slot, i64)>],
+        balances: &Balances,
+        owners: &HashMap<i64, i64>,
+    ) -> Result<HashMap<i64, i64>, Failure> {
+        let mut owners = owners.clone();
+        let slots = expired.iter().filter(|slots| slots.len() > 1).flatten().map(|(slot, _)| slot);
+        let could_be_grants = slots.filter(|slot| slot.1 == Instant::BEFORE_ALL && !balances.contains_key(slot));
+        let mut ids: Vec<i64> = could_be_grants.map(|(id, _)| *id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        if !ids.is_empty() {
+            for row in read_owners(self.client, &[tenant_id.into(), ids.into()])? {
+                owners.insert(required(&row, 1)?, required(&row, 2)?);
+            }
+        }
+        Ok(owners)
     }
 }
 
@@ -175,8 +210,8 @@ impl Engine for Rows<'_, '_> {
         for claims in calls {
             let mut standings = standings(claims, &balances)?;
             let mut fits = all_fit(claims, &standings);
-            if !fits && !is_freed {
-                // Only now, because with room to spare it does not matter what has expired.
+            if !is_freed && !(fits && all_own(claims, &standings)) {
+                // Only now, because where the windows have room of their own it does not matter what has expired.
                 self.free_expired(tenant_id, &mut balances, &owners, now)?;
                 is_freed = true;
                 standings = self::standings(claims, &balances)?;
@@ -268,6 +303,10 @@ fn touched(calls: &[&[Claim]]) -> (BTreeMap<Slot, i64>, HashMap<i64, i64>) {
 
 fn all_fit(claims: &[Claim], standings: &[Standing]) -> bool {
     claims.iter().zip(standings).all(|(claim, standing)| claim.fits(standing))
+}
+
+fn all_own(claims: &[Claim], standings: &[Standing]) -> bool {
+    claims.iter().zip(standings).all(|(claim, standing)| claim.is_own(standing))
 }
 
 fn standings(claims: &[Claim], balances: &Balances) -> Result<Vec<Standing>, Failure> {

@@ -528,6 +528,15 @@ class Run:
         self.observe()
 
 
+def clean_up(now: datetime) -> None:
+    """Leaves nothing of a failed seed that a later one would sweep."""
+    database = Database()
+    database.set_clock(now + timedelta(days=8))
+    while database.run("SELECT tb_expire()", [])[0][0]:
+        pass
+    database.connection.close()
+
+
 def run(seed: int, steps: int) -> bool:
     begin, database = time.monotonic(), Database()
     it = Run(database, seed)
@@ -542,9 +551,10 @@ def run(seed: int, steps: int) -> bool:
         print(f"FAILED: seed {seed}, step {step}, after")
         print("\n".join(it.log[-20:]))
         print(error if isinstance(error, Mismatch) else traceback.format_exc())
-        return False
-    finally:
         database.connection.close()
+        clean_up(it.now)
+        return False
+    database.connection.close()
     print(f"ok: seed {seed}, {steps} steps, {len(it.ledger.entries)} entries, {len(it.ledger.alerts)} alerts, {time.monotonic() - begin:.0f} s",
           flush=True)
     return True
