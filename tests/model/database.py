@@ -69,7 +69,7 @@ def charge_item(call: dict) -> dict:
 
 class Database:
     def __init__(self) -> None:
-        self.connection = psycopg.connect(autocommit=True)
+        self.connection = psycopg.connect(autocommit=True, options="-c jit=off")
         self.clock = None
         self.is_in_transaction = False
 
