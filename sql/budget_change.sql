@@ -36,16 +36,30 @@ DECLARE
     starts_at timestamp with time zone;
     spent_in_entries numeric;
     spent_in_balance bigint;
+    borne_in_balance numeric;
 BEGIN
     IF _rewindow.budget.every IS NOT NULL THEN
         present := tokbudget._window(_rewindow.budget.every, tokbudget._now(), _rewindow.budget.time_zone,
             _rewindow.budget.week_start, _rewindow.budget.anchor);
     END IF;
     starts_at := COALESCE(present.window_start, '-infinity');
+    -- It is open from now on, with nothing carried over from windows of another length.
+    INSERT INTO tokbudget.balance AS b (tenant_id, budget_id, window_start)
+    VALUES (_rewindow.budget.tenant_id, _rewindow.budget.budget_id, starts_at)
+    ON CONFLICT (tenant_id, budget_id, window_start) DO NOTHING;
     -- Whoever holds or settles against the window waits, so that nothing is counted in between.
     SELECT b.spent_units INTO spent_in_balance FROM tokbudget.balance AS b
     WHERE b.tenant_id = _rewindow.budget.tenant_id AND b.budget_id = _rewindow.budget.budget_id AND b.window_start = starts_at
     FOR NO KEY UPDATE;
+    -- Where the schedule had this window before, what grants bore in it is in its balance too.
+    SELECT sum(borne.units) INTO borne_in_balance
+    FROM tokbudget.entry, LATERAL unnest(entry.budget_ids, entry.window_starts) AS own (id, window_start),
+        LATERAL unnest(entry.budget_ids, entry.spent_units) AS borne (id, units)
+    JOIN tokbudget.budget_grant ON budget_grant.grant_id = borne.id
+    WHERE entry.tenant_id = _rewindow.budget.tenant_id AND entry.budget_ids @> ARRAY[_rewindow.budget.budget_id]
+        AND own.id = _rewindow.budget.budget_id AND own.window_start = starts_at
+        AND budget_grant.tenant_id = _rewindow.budget.tenant_id AND budget_grant.budget_id = _rewindow.budget.budget_id;
+    spent_in_balance := spent_in_balance - COALESCE(borne_in_balance, 0);
     -- What grants bore stays borne by them, so only the window's own part comes along.
     SELECT sum(slot.units * CASE WHEN slot.id = _rewindow.budget.budget_id THEN 1 ELSE -1 END) INTO spent_in_entries
     FROM tokbudget.entry, LATERAL unnest(entry.budget_ids, entry.spent_units) AS slot (id, units)
@@ -54,8 +68,8 @@ BEGIN
         AND (slot.id = _rewindow.budget.budget_id OR slot.id IN (
             SELECT budget_grant.grant_id FROM tokbudget.budget_grant
             WHERE budget_grant.tenant_id = _rewindow.budget.tenant_id AND budget_grant.budget_id = _rewindow.budget.budget_id));
-    IF COALESCE(spent_in_entries, 0) <> COALESCE(spent_in_balance, 0) THEN
-        PERFORM tokbudget._transfer(_rewindow.budget, starts_at, COALESCE(spent_in_entries, 0)::bigint - COALESCE(spent_in_balance, 0), _rewindow.reason);
+    IF COALESCE(spent_in_entries, 0) <> spent_in_balance THEN
+        PERFORM tokbudget._transfer(_rewindow.budget, starts_at, COALESCE(spent_in_entries, 0)::bigint - spent_in_balance, _rewindow.reason);
     END IF;
 END;
 $$;

@@ -17,7 +17,8 @@ OBSERVE = """
             WHERE a.tenant_id = t.tenant_id),
         'remaining', (SELECT json_agg(json_build_array(a.path, r.budget, r.account, r.meter, r.amount, r.spent, r.held, r.remaining,
                 extract(epoch FROM r.window_start), extract(epoch FROM r.resets_at), r.hard, r.granted, r.burst) ORDER BY r.ordinality)
-            FROM tokbudget.account a, LATERAL tb_remaining(a.path) WITH ORDINALITY r WHERE a.tenant_id = t.tenant_id),
+            FROM tokbudget.account a, LATERAL tb_remaining(a.path) WITH ORDINALITY r WHERE a.tenant_id = t.tenant_id
+                AND NOT (%s AND EXISTS (SELECT FROM tokbudget.account c WHERE c.tenant_id = a.tenant_id AND c.parent_id = a.account_id))),
         'grants', (SELECT json_agg(json_build_array(g.budget_grant, g.spent, g.held, g.remaining)) FROM tb_grants(t.name) g),
         'alerts', (SELECT json_agg(json_build_array(a.budget_id, extract(epoch FROM NULLIF(a.window_start, '-infinity')), a.kind, a.percent))
             FROM tokbudget.alert a WHERE a.tenant_id = t.tenant_id),
@@ -101,8 +102,9 @@ class Database:
             self.connection.execute("RELEASE step")
         return rows
 
-    def observe(self, tenant: str) -> dict:
-        text, = self.connection.execute(OBSERVE, [tenant]).fetchone()
+    def observe(self, tenant: str, is_leaf: bool) -> dict:
+        """`is_leaf`: what remains shows only of accounts that have none below."""
+        text, = self.connection.execute(OBSERVE, [is_leaf, tenant]).fetchone()
         return {name: value or [] for name, value in json.loads(text, parse_float=Decimal).items()}
 
     def reserve(self, call: dict, is_try: bool) -> list[tuple] | Failure:

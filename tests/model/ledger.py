@@ -24,6 +24,7 @@ class Reservation:
     input_tokens: int
     output_tokens: int
     meters: dict[str, int]
+    created_at: datetime
     expires_at: datetime
     # Of each budget in its window, and of each grant, which is part of the former.
     held: dict[Slot, int]
@@ -40,6 +41,8 @@ class Reservation:
 @dataclass
 class Entry:
     serial: int
+    # When its reservation was made, or it itself; None for a transfer between windows.
+    reserved_at: datetime | None
     spent: dict[Slot, int]
     borne: dict[int, int]
     cost: int | None
@@ -119,7 +122,9 @@ class Ledger:
     def carry(self, fold: Fold, budget: Budget, start: datetime | None, now: datetime) -> int:
         if budget.rollover == "none" or budget.every is None:
             return self.opened.get((budget.serial, start), 0)
-        earlier = [at for serial, at in self.opened if serial == budget.serial and at <= start]
+        # Windows of a schedule that the budget had earlier leave nothing.
+        earlier = [at for serial, at in self.opened if serial == budget.serial and at is not None and at <= start
+                   and window_at(budget.every, budget.zone, at)[0] == at]
         if start in earlier:
             return self.opened[budget.serial, start]
         if earlier:
@@ -181,6 +186,27 @@ class Ledger:
             rows.append((budget.id, budget.account, budget.meter, budget.limit + claim.carried, fold.spent[slot], fold.held[slot],
                          self.left(fold, claim, now), *window_at(budget.every, budget.zone, now), budget.hard, granted, budget.burst))
         return rows
+
+    def reschedule(self, budget: Budget, every: str | None, zone: str, now: datetime) -> None:
+        """The present window of the new schedule counts what was spent within it and no grant bore."""
+        budget.every, budget.zone = every, zone
+        start = window_at(every, zone, now)[0]
+        slot = budget.serial, start
+        self.opened.setdefault(slot, 0)
+        grants = {grant.id for grant in self.grants if grant.budget == budget.serial}
+        within = counted = 0
+        for entry in self.entries.values():
+            for (serial, at), units in entry.spent.items():
+                if serial != budget.serial:
+                    continue
+                own = units - sum(part for grant, part in entry.borne.items() if grant in grants)
+                if entry.reserved_at is not None and (start is None or entry.reserved_at >= start):
+                    within += own
+                if at == start:
+                    counted += own
+        if within != counted:
+            serial = self.next()
+            self.entries[serial] = Entry(serial, None, {slot: within - counted}, {}, None)
 
     # Who spends
 
@@ -316,7 +342,7 @@ class Ledger:
             held, borne, _ = self.take(claims, amounts, now, is_forced=False)
             serial = self.next()
             self.reservations[serial] = Reservation(
-                serial, call["account"], accounts, call["model"], call["input_tokens"], call["output_tokens"], call["meters"],
+                serial, call["account"], accounts, call["model"], call["input_tokens"], call["output_tokens"], call["meters"], now,
                 now + timedelta(seconds=call["ttl"]), held, borne)
             self.keep("reserve", call["key"], payload, serial)
             return serial
@@ -334,7 +360,7 @@ class Ledger:
             spent, borne, fits = self.take(claims, amounts, now, is_forced=not enforce)
             serial = self.next()
             facts = {"overrun": not fits, "tokens": amounts["tokens"]}
-            self.entries[serial] = Entry(serial, spent, borne, amounts.get("cost"), facts)
+            self.entries[serial] = Entry(serial, now, spent, borne, amounts.get("cost"), facts)
             self.watch(spent, now)
             self.keep("charge", call["key"], payload, serial)
             return serial
@@ -373,7 +399,7 @@ class Ledger:
         late = now - reservation.expires_at
         facts = {"overrun": overrun, "tokens": amounts["tokens"], "grace": timedelta(0) <= late < GRACE, "late": late >= GRACE}
         entry = self.next()
-        self.entries[entry] = Entry(entry, spent, borne, amounts.get("cost"), facts)
+        self.entries[entry] = Entry(entry, reservation.created_at, spent, borne, amounts.get("cost"), facts)
         reservation.state, reservation.usage, reservation.entry = "committed", told, entry
         self.watch(spent, now)
         self.keep("commit", key, payload, entry)

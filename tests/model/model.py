@@ -8,6 +8,7 @@ import secrets
 import sys
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 
@@ -37,6 +38,8 @@ class Run:
         self.saved: list[bytes] = []
         self.log: list[str] = []
         self.names = 0
+        # What became of calls that spend: allowed, or the code.
+        self.outcomes = Counter()
 
     # Random parts of calls
 
@@ -146,6 +149,7 @@ class Run:
             expected = model()
         except Refused as refused:
             expected = [refused.refusal]
+        self.outcomes.update(it.code if isinstance(it, Refusal) else "allowed" for it in expected)
         refusal = next((it for it in expected if isinstance(it, Refusal)), None)
         actual = run()
         if is_raised and refusal is not None:
@@ -162,7 +166,9 @@ class Run:
 
     def observe(self) -> None:
         ledger, now = self.ledger, self.now
-        seen = self.database.observe(self.tenant)
+        # What is above a leaf shows with it.
+        is_leaf = not self.chance(0.1)
+        seen = self.database.observe(self.tenant, is_leaf)
         known = {budget.id for budget in ledger.budgets.values()}
         for budget_id, account, quota in seen["budgets"]:
             for budget in ledger.budgets.values():
@@ -174,7 +180,8 @@ class Run:
         late = [entry.id for entry in ledger.entries.values() if entry.facts.get("late")]
         self.expect("late entries", sorted(late), sorted(seen["late"]))
         self.expect("differences of tb_verify()", [], seen["differences"])
-        for path in ledger.accounts:
+        shown = [path for path in ledger.accounts if not is_leaf or not any(other.startswith(path + "/") for other in ledger.accounts)]
+        for path in shown:
             rows = [(*row[1:4], *(units(row[3], row[at]) for at in range(4, 8)), *row[8:11], units(row[3], row[11]), units(row[3], row[12]))
                     for row in seen["remaining"] if row[0] == path]
             expected = [(*row[:7], epoch(row[7]), epoch(row[8]), *row[9:]) for row in ledger.remaining(path, now)]
@@ -265,21 +272,34 @@ class Run:
         budget = self.budget()
         if budget is None:
             return
-        options = {name: value for name, value in self.options().items() if self.chance(0.4)}
-        limit, burst = self.limit(budget.meter), self.limit(budget.meter) // 4
-        limit, burst = limit if "limit" in options else None, burst if "burst" in options else None
-        thresholds, hard = options.get("thresholds"), options.get("hard")
-        self.note(f"change_budget({budget.id}, limit={limit}, burst={burst}, thresholds={thresholds}, hard={hard})")
-        actual = self.database.run("SELECT tb_change_budget(%s, amount => %s, burst => %s, thresholds => %s, hard => %s)",
-                                   [budget.id, amount(budget.meter, limit), amount(budget.meter, burst), thresholds, hard])
+        options = self.options()
+        options |= {"limit": self.limit(budget.meter), "burst": self.limit(budget.meter) // 4, "freeze_at": self.random.choice([0, 90])}
+        options = {name: value for name, value in options.items() if self.chance(0.3) and name not in ("meter", "cap")}
+        if self.chance(0.7):
+            options.pop("every", None)
+            options.pop("zone", None)
+        every, zone = options.get("every", budget.every), options.get("zone", budget.zone)
+        if every in (None, "minute"):
+            options["rollover"] = "none"
+        rollover = options.get("rollover", budget.rollover)
+        cap = self.limit(budget.meter) if rollover == "capped" else None
+        self.note(f"change_budget({budget.id}, {options}, {cap})")
+        actual = self.database.run(
+            """SELECT tb_change_budget(%s, amount => %s, burst => %s, thresholds => %s, hard => %s, freeze_at => %s, every => %s,
+                time_zone => %s, rollover => %s, rollover_cap => %s)""",
+            [budget.id, amount(budget.meter, options.get("limit")), amount(budget.meter, options.get("burst")), options.get("thresholds"),
+             options.get("hard"), options.get("freeze_at"), (options["every"] or "once") if "every" in options else None,
+             options.get("zone"), options.get("rollover"), amount(budget.meter, cap)])
         if budget.status == "closed":
             self.expect("answer", Failure("TB009", {"budget": budget.id}), actual)
             return
         self.expect("answer", False, isinstance(actual, Failure))
-        budget.limit = budget.limit if limit is None else limit
-        budget.burst = budget.burst if burst is None else burst
-        budget.thresholds = budget.thresholds if thresholds is None else thresholds
-        budget.hard = budget.hard if hard is None else hard
+        if (every, zone) != (budget.every, budget.zone):
+            self.ledger.reschedule(budget, every, zone, self.now)
+        for name in ("limit", "burst", "thresholds", "hard", "rollover"):
+            setattr(budget, name, options.get(name, getattr(budget, name)))
+        budget.freeze_at = options.get("freeze_at", budget.freeze_at) or None
+        budget.cap = cap
 
     def close_budget(self) -> None:
         budget = self.budget()
@@ -437,9 +457,10 @@ class Run:
         self.expect("expired", [(self.ledger.expire(self.now),)], actual)
 
     def correct(self) -> None:
-        if not self.ledger.entries:
+        entries = [serial for serial, entry in self.ledger.entries.items() if entry.reserved_at is not None]
+        if not entries:
             return
-        serial, is_refund = self.random.choice(list(self.ledger.entries)), self.chance(0.5)
+        serial, is_refund = self.random.choice(entries), self.chance(0.5)
         entry = self.ledger.entries[serial]
         cost = self.random.choice([0, self.random.randrange((entry.cost or 0) + 1), self.random.randrange(3_000_000)])
         cost = None if is_refund and self.chance(0.3) else cost
@@ -555,8 +576,8 @@ def run(seed: int, steps: int) -> bool:
         clean_up(it.now)
         return False
     database.connection.close()
-    print(f"ok: seed {seed}, {steps} steps, {len(it.ledger.entries)} entries, {len(it.ledger.alerts)} alerts, {time.monotonic() - begin:.0f} s",
-          flush=True)
+    print(f"ok: seed {seed}, {steps} steps, {time.monotonic() - begin:.0f} s: {len(it.ledger.entries)} entries, {len(it.ledger.alerts)} alerts, "
+          + ", ".join(f"{outcome} {count}" for outcome, count in sorted(it.outcomes.items())))
     return True
 
 
