@@ -254,15 +254,32 @@ class Run:
         self.ledger.budgets[serial] = Budget(serial, path, created_at=self.now, id=rows[0][0], **options)
 
     def set_quota(self) -> None:
-        if len(self.ledger.quotas) > 2:
-            return
         node, options = self.path(), self.options()
-        if any(quota.node == node for quota in self.ledger.quotas):
-            return
+        quota = next((quota for quota in self.ledger.quotas if quota.node == node), None)
+        if quota is None and len(self.ledger.quotas) > 2:
+            quota = self.random.choice(self.ledger.quotas)
+        followers = []
+        if quota is not None:
+            # The same one again, with other options: what was given and not changed since follows.
+            node, old = quota.node, quota.options
+            options |= {name: old[name] for name in ("meter", "limit", "burst", "every", "rollover", "cap")}
+            options["limit"] = self.limit(old["meter"])
+            followers = [budget for budget in self.ledger.budgets.values() if budget.quota == quota.id and budget.status == "active"
+                         and (budget.limit, budget.hard, budget.burst, budget.thresholds)
+                         == (old["limit"], old["hard"], old["burst"], old["thresholds"])]
+            if options["rollover"] != "none" and any(budget.every == "minute" for budget in followers):
+                return
         self.note(f"set_quota({node}, {options})")
         rows = self.database.run("""SELECT tb_set_quota(%s, 'user', %s, %s, %s, hard => %s, time_zone => %s, burst => %s, thresholds => %s,
             freeze_at => %s, rollover => %s, rollover_cap => %s)""", [node, *self.columns(options)])
-        self.ledger.quotas.append(Quota(rows[0][0], node, "user", options))
+        if quota is None:
+            self.ledger.quotas.append(Quota(rows[0][0], node, "user", options))
+            return
+        self.expect("quota", quota.id, rows[0][0])
+        quota.options = options
+        for budget in followers:
+            for name in ("limit", "hard", "burst", "thresholds", "freeze_at", "rollover", "cap"):
+                setattr(budget, name, options[name])
 
     def budget(self) -> Budget | None:
         known = [budget for budget in self.ledger.budgets.values() if budget.id is not None]

@@ -14,7 +14,8 @@ python=$venv/bin/python
 # python_test DATABASE SCRIPT OPTION...: a script in a new database. Its last line is "12 passed, 0 failed"; one that ends
 # before that has failed once.
 python_test() {
-    local output=$TB_TARGET/$suite-$TB_RUN.out
+    local output
+    output=$(mktemp)
     createdb "$1"
     psql -Xq -d "$1" -c 'CREATE EXTENSION tokbudget'
     echo "> $2"
