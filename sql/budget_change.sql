@@ -36,6 +36,7 @@ DECLARE
     starts_at timestamp with time zone;
     spent_in_entries numeric;
     spent_in_balance bigint;
+    borne_in_balance numeric;
 BEGIN
     IF _rewindow.budget.every IS NOT NULL THEN
         present := tokbudget._window(_rewindow.budget.every, tokbudget._now(), _rewindow.budget.time_zone,
@@ -50,6 +51,18 @@ BEGIN
     SELECT b.spent_units INTO spent_in_balance FROM tokbudget.balance AS b
     WHERE b.tenant_id = _rewindow.budget.tenant_id AND b.budget_id = _rewindow.budget.budget_id AND b.window_start = starts_at
     FOR NO KEY UPDATE;
+    -- Where the schedule had this window before, what grants bore in it is in its balance too.
+    SELECT sum(borne.units) INTO borne_in_balance
+    FROM tokbudget.entry, LATERAL unnest(entry.budget_ids, entry.window_starts) AS own (id, window_start),
+        LATERAL unnest(entry.budget_ids, entry.spent_units) AS borne (id, units)
+    JOIN tokbudget.budget_grant ON budget_grant.grant_id = borne.id
+    WHERE entry.tenant_id = _rewindow.budget.tenant_id AND entry.budget_ids @> ARRAY[_rewindow.budget.budget_id]
+        AND own.id = _rewindow.budget.budget_id AND own.window_start = starts_at
+        AND budget_grant.tenant_id = _rewindow.budget.tenant_id AND budget_grant.budget_id = _rewindow.budget.budget_id;
+    SELECT spent_in_balance - COALESCE(borne_in_balance, 0) - COALESCE(sum(carried.granted_units), 0) INTO spent_in_balance
+    FROM tokbudget.carried
+    WHERE carried.tenant_id = _rewindow.budget.tenant_id AND carried.budget_id = _rewindow.budget.budget_id
+        AND carried.window_start = starts_at;
     -- What grants bore stays borne by them, so only the window's own part comes along.
     SELECT sum(slot.units * CASE WHEN slot.id = _rewindow.budget.budget_id THEN 1 ELSE -1 END) INTO spent_in_entries
     FROM tokbudget.entry, LATERAL unnest(entry.budget_ids, entry.spent_units) AS slot (id, units)
@@ -63,8 +76,8 @@ BEGIN
     FROM tokbudget.carried
     WHERE carried.tenant_id = _rewindow.budget.tenant_id AND carried.budget_id = _rewindow.budget.budget_id
         AND carried.window_start >= starts_at;
-    IF COALESCE(spent_in_entries, 0) <> COALESCE(spent_in_balance, 0) THEN
-        PERFORM tokbudget._transfer(_rewindow.budget, starts_at, COALESCE(spent_in_entries, 0)::bigint - COALESCE(spent_in_balance, 0), _rewindow.reason);
+    IF spent_in_entries <> spent_in_balance THEN
+        PERFORM tokbudget._transfer(_rewindow.budget, starts_at, spent_in_entries::bigint - spent_in_balance, _rewindow.reason);
     END IF;
 END;
 $$;

@@ -15,6 +15,8 @@ suites=(
     reference
     readme
     driver
+    model
+    concurrency
     dump-restore
     standby
     oracle

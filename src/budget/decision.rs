@@ -122,6 +122,12 @@ impl Claim {
         !self.budget.hard || self.units == 0 || i128::from(self.units) <= room
     }
 
+    /// Whether the window bears all of it, so that it draws on no grant and goes into no burst.
+    pub fn is_own(&self, standing: &Standing) -> bool {
+        let is_all_there_is = self.budget.grants.is_empty() && self.budget.burst_units == 0;
+        is_all_there_is || self.units == 0 || i128::from(self.units) <= standing.own_left(&self.budget)
+    }
+
     /// How the units are borne, whether or not they fit; the standing is then that after them.
     pub fn allot(&self, standing: &mut Standing) -> Allotment {
         let mut beyond = i128::from(self.units) - standing.own_left(&self.budget).max(0);

@@ -178,8 +178,8 @@ impl Engine for Rows<'_, '_> {
         for claims in calls {
             let mut standings = standings(claims, &balances)?;
             let mut fits = all_fit(claims, &standings);
-            if !fits && !is_freed {
-                // Only now, because with room to spare it does not matter what has expired.
+            if !is_freed && !(fits && all_own(claims, &standings)) {
+                // Only now, because where the windows have room of their own it does not matter what has expired.
                 self.free_expired(tenant_id, &mut balances, now)?;
                 is_freed = true;
                 standings = self::standings(claims, &balances)?;
@@ -269,6 +269,10 @@ fn touched(calls: &[&[Claim]]) -> BTreeMap<Slot, i64> {
 
 fn all_fit(claims: &[Claim], standings: &[Standing]) -> bool {
     claims.iter().zip(standings).all(|(claim, standing)| claim.fits(standing))
+}
+
+fn all_own(claims: &[Claim], standings: &[Standing]) -> bool {
+    claims.iter().zip(standings).all(|(claim, standing)| claim.is_own(standing))
 }
 
 fn standings(claims: &[Claim], balances: &Balances) -> Result<Vec<Standing>, Failure> {

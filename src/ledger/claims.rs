@@ -16,12 +16,13 @@ use crate::ledger::{Failure, quota};
 use crate::statement::{instant, required, statement, timestamp};
 
 statement! {
-    read find_last_window(INT4OID, INT8OID, TIMESTAMPTZOID) =
+    /// The last ones first.
+    read find_windows(INT4OID, INT8OID, TIMESTAMPTZOID, INT8OID) =
     "SELECT balance.window_start, balance.carried_units FROM tokbudget.balance
      WHERE balance.tenant_id OPERATOR(pg_catalog.=) $1 AND balance.budget_id OPERATOR(pg_catalog.=) $2
          AND balance.window_start OPERATOR(pg_catalog.<=) $3
      ORDER BY balance.window_start DESC
-     LIMIT 1"
+     LIMIT $4"
 }
 
 /// How many windows that nobody touched are followed back at most.
@@ -79,12 +80,7 @@ fn carry(
     now: Instant,
 ) -> Result<i64, Failure> {
     let Found { budget, schedule, created_at, .. } = found;
-    let arguments = [tenant_id.into(), budget.budget_id.into(), timestamp(window.start)?.into()];
-    let last = match find_last_window(client, &arguments)?.next() {
-        Some(row) => Some((instant(&row, 1)?, required::<i64>(&row, 2)?)),
-        None => None,
-    };
-    let (last_start, left_units) = match last {
+    let (last_start, left_units) = match last_window(client, tenant_id, found, window)? {
         // It is open already, and has what it got then.
         Some((start, carried_units)) if start == window.start => return Ok(carried_units),
         Some((start, carried_units)) => {
@@ -101,6 +97,28 @@ fn carry(
         None => return Ok(0),
     };
     Ok(rollover.carry_units(left_units, budget.limit_units, windows_between(schedule, last_start, window)))
+}
+
+/// The start of the last window up to this one that was touched, with what it got then. Those of a schedule that the budget
+/// had earlier are passed over.
+fn last_window(
+    client: &mut SpiClient<'_>,
+    tenant_id: i32,
+    found: &Found,
+    window: Window,
+) -> Result<Option<(Instant, i64)>, Failure> {
+    // Schedules seldom change.
+    for windows_max in [1, UNTOUCHED_WINDOWS_MAX] {
+        let start = timestamp(window.start)?;
+        let arguments = [tenant_id.into(), found.budget.budget_id.into(), start.into(), windows_max.into()];
+        for row in find_windows(client, &arguments)? {
+            let start = instant(&row, 1)?;
+            if found.schedule.window_at(start).is_some_and(|window| window.start == start) {
+                return Ok(Some((start, required(&row, 2)?)));
+            }
+        }
+    }
+    Ok(None)
 }
 
 fn windows_between(schedule: &Schedule, start: Instant, mut window: Window) -> i64 {
