@@ -126,6 +126,17 @@ mod tests {
     }
 
     #[test]
+    fn only_what_is_more_counts() {
+        let amounts = |amounts: &[(&str, i64)]| -> Amounts {
+            amounts.iter().map(|(meter, units)| (meter.to_string(), *units)).collect()
+        };
+        let (earlier, later) =
+            (amounts(&[("a", 5), ("b", 5), ("c", 5)]), amounts(&[("a", 7), ("b", 5), ("c", 1), ("d", 2)]));
+        assert_eq!(beyond(&later, &earlier), amounts(&[("a", 2), ("d", 2)]));
+        assert_eq!(beyond(&earlier, &Amounts::new()), earlier);
+    }
+
+    #[test]
     fn amounts_survive_json() {
         let amounts = Amounts::from([("cost".to_string(), 1_234_567_891), ("tokens".to_string(), i64::MAX)]);
         let json = amounts_to_json(&amounts);
