@@ -15,7 +15,7 @@ FROM refused($$SELECT * FROM tb_reserve_many('[{"account": "ba/b", "input_tokens
 SELECT account, spent, held FROM balances('ba');
 SELECT allowed, held ->> 'tokens' AS held, remaining FROM tb_reserve_many('[{"account": "ba/b", "input_tokens": 10}, {"account": "ba/a", "input_tokens": 40}, {"account": "ba/a", "input_tokens": 20}]');
 SELECT account, spent, held FROM balances('ba');
-SELECT count(tb_release(reservation_id)) FROM tokbudget.reservation WHERE state = 'held';
+SELECT count(tb_release(reservation_id)) FROM tokbudget.reservation JOIN tokbudget.tenant USING (tenant_id) WHERE tenant.name IN ('ba', 'ba-2', 'ba-3', 'ba-4') AND state = 'held';
 
 -- Each after the one before: 40 fit, 30 do not, the 20 after them do; a is full then, and b gets what the root has left: 40 of 100.
 SELECT * FROM pg_temp.reserved('[{"account": "ba/a", "input_tokens": 40}, {"account": "ba/a", "input_tokens": 30}, {"account": "ba/a", "input_tokens": 20}, {"account": "ba/a", "input_tokens": 1},
@@ -23,7 +23,7 @@ SELECT * FROM pg_temp.reserved('[{"account": "ba/a", "input_tokens": 40}, {"acco
 SELECT account, spent, held FROM balances('ba');
 
 -- Commits: settled in one step. One unknown, one settled twice in one batch, one that cannot be read.
-SELECT array_agg(reservation_id ORDER BY (held ->> 'tokens')::bigint, cardinality(held_units) DESC) AS ids FROM tokbudget.reservation WHERE state = 'held' AND (held ->> 'tokens')::bigint > 0 \gset
+SELECT array_agg(reservation_id ORDER BY (held ->> 'tokens')::bigint, cardinality(held_units) DESC) AS ids FROM tokbudget.reservation JOIN tokbudget.tenant USING (tenant_id) WHERE tenant.name IN ('ba', 'ba-2', 'ba-3', 'ba-4') AND state = 'held' AND (held ->> 'tokens')::bigint > 0 \gset
 SELECT code, message, detail::jsonb ->> 'item' AS item FROM refused(format('SELECT * FROM tb_commit_many(%L)', (SELECT jsonb_agg(jsonb_build_object('reservation', id, 'usage', '{"input_tokens": 1, "output_tokens": 0}'::jsonb)) FROM unnest(:'ids'::uuid[] || :'ids'::uuid[]) AS id)));
 SELECT code, message, detail::jsonb ->> 'item' AS item FROM refused(format('SELECT * FROM tb_commit_many(%L)', (SELECT jsonb_agg(jsonb_build_object('reservation', id, 'usage', '{"input_tokens": -1, "output_tokens": 0}'::jsonb)) FROM unnest(:'ids'::uuid[]) AS id)));
 SELECT account, spent, held FROM balances('ba');

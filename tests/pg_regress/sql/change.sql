@@ -52,7 +52,7 @@ SELECT * FROM refused('TRUNCATE tokbudget.change');
 -- What concerns every tenant, and a kind of thing that there is not.
 BEGIN;
 SELECT tokbudget._log_change(NULL, NULL, 'partition', NULL, 'create', NULL, '{"name": "x"}', ' ');
-SELECT tenant_id, object, reason FROM tokbudget.change WHERE object = 'partition';
+SELECT tenant_id, object, reason FROM tokbudget.change WHERE object = 'partition' AND tenant_id = 0;
 SELECT code_of($$SELECT tokbudget._log_change(1, NULL, 'weather', NULL, 'create', NULL, NULL, NULL)$$) AS unknown_object;
 ROLLBACK;
 DROP ROLE regress_changer;

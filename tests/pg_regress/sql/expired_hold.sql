@@ -35,7 +35,7 @@ SELECT allowed, flags FROM tb_try_reserve('roomy', input_tokens => 100);
 SELECT remaining FROM tb_grants('roomy');
 SELECT kind FROM tb_alerts('roomy');
 
-SELECT tb_expire();
+SELECT tb_expire() > 0;
 SELECT * FROM standing('lapsed');
 SELECT * FROM standing('rolled');
 SELECT * FROM standing('roomy');

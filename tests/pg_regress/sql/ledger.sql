@@ -2,7 +2,7 @@
 SET timezone = 'UTC';
 SET datestyle = 'ISO, MDY';
 SELECT tb_create_account('led') > 0, tb_create_budget('led', 'tokens', 1000) > 0;
-SET tokbudget.clock = '2026-08-01 10:00:00+00';
+SET tokbudget.clock = '1990-08-01 10:00:00+00';
 SELECT reservation AS one FROM reserve('led', 10) \gset
 SELECT tokens FROM tb_commit(:'one', '{"input_tokens": 10, "output_tokens": 0}');
 RESET tokbudget.clock;

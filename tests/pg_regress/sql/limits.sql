@@ -49,8 +49,8 @@ SELECT percent, spent FROM tb_alerts('lim/mark');
 -- One step over two marks: 100 + 150 = 250.
 SELECT * FROM pg_temp.used('lim/mark', 150);
 SELECT percent, spent, amount, window_start FROM tb_alerts('lim/mark') ORDER BY percent;
--- With a limit of 1000 the 50 % are reached anew, at 500 of 250 + 350 = 600, but they have been told of in this window; 40 %
--- have not; 25 % were there before.
+-- With a limit of 1000 the spend of 250 stands at 25 %, which is told of at once. The 50 % are reached anew, at 500 of
+-- 250 + 350 = 600, but they have been told of in this window; 40 % have not.
 SELECT tb_change_budget(:mark, amount => 1000, thresholds => '{25, 40, 50}');
 SELECT remaining FROM pg_temp.used('lim/mark', 350);
 SELECT percent, spent, amount FROM tb_alerts('lim/mark') ORDER BY percent;
