@@ -326,7 +326,9 @@ class Run:
             budget.status = "closed"
 
     def grant(self) -> None:
-        budget = self.budget()
+        # Several on one budget, so that their order matters.
+        granted = [grant.budget for grant in self.ledger.grants]
+        budget = self.ledger.budgets[self.random.choice(granted)] if granted and self.chance(0.7) else self.budget()
         if budget is None:
             return
         size, priority = max(self.limit(budget.meter) // 2, 1), self.random.randrange(2)
@@ -543,7 +545,7 @@ class Run:
 
     OPERATIONS = {
         "reserve": 24, "commit": 14, "release": 5, "extend": 6, "charge": 7, "expire": 3, "reserve_many": 5, "commit_many": 4,
-        "charge_many": 3, "correct": 5, "create_budget": 2, "change_budget": 3, "close_budget": 0.4, "grant": 3, "revoke": 1,
+        "charge_many": 3, "correct": 5, "create_budget": 2, "change_budget": 3, "close_budget": 0.4, "grant": 4, "revoke": 1,
         "create_account": 1, "set_quota": 0.5, "freeze": 0.7, "thaw": 3,
     }
 
