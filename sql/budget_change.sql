@@ -34,6 +34,7 @@ CREATE FUNCTION tokbudget._rewindow(budget tokbudget.budget, reason text) RETURN
 DECLARE
     present tokbudget.budget_window;
     starts_at timestamp with time zone;
+    latest timestamp with time zone;
     spent_in_entries numeric;
     spent_in_balance bigint;
     borne_in_balance numeric;
@@ -48,9 +49,19 @@ BEGIN
     INSERT INTO tokbudget.balance (tenant_id, budget_id, window_start)
     VALUES (_rewindow.budget.tenant_id, _rewindow.budget.budget_id, starts_at)
     ON CONFLICT (tenant_id, budget_id, window_start) DO NOTHING;
+    -- Calls that are under way in windows of the old schedule, the last of which may have begun before, are waited for. The
+    -- rows are written, so that one that comes with an older snapshot fails instead of spending by the old schedule.
+    latest := COALESCE((
+        SELECT max(b.window_start) FROM tokbudget.balance AS b
+        WHERE b.tenant_id = _rewindow.budget.tenant_id AND b.budget_id = _rewindow.budget.budget_id AND b.window_start < starts_at
+    ), starts_at);
+    PERFORM FROM tokbudget.balance AS b
+    WHERE b.tenant_id = _rewindow.budget.tenant_id AND b.budget_id = _rewindow.budget.budget_id AND b.window_start >= latest
+    ORDER BY b.window_start FOR NO KEY UPDATE;
+    UPDATE tokbudget.balance AS b SET spent_units = b.spent_units
+    WHERE b.tenant_id = _rewindow.budget.tenant_id AND b.budget_id = _rewindow.budget.budget_id AND b.window_start >= latest;
     SELECT b.spent_units INTO spent_in_balance FROM tokbudget.balance AS b
-    WHERE b.tenant_id = _rewindow.budget.tenant_id AND b.budget_id = _rewindow.budget.budget_id AND b.window_start = starts_at
-    FOR NO KEY UPDATE;
+    WHERE b.tenant_id = _rewindow.budget.tenant_id AND b.budget_id = _rewindow.budget.budget_id AND b.window_start = starts_at;
     -- Where the schedule had this window before, what grants bore in it is in its balance too.
     SELECT sum(borne.units) INTO borne_in_balance
     FROM tokbudget.entry, LATERAL unnest(entry.budget_ids, entry.window_starts) AS own (id, window_start),
