@@ -88,7 +88,7 @@ class Run:
         reservation = self.ledger.reservations[serial]
         if self.chance(0.1):
             return None, self.random.choice(["held", "input"])
-        share = self.random.choice([0, 1, 1, 1, 2])
+        share = self.random.choice([0, 0, 1, 1, 2])
         if share == 0:
             tokens = [self.random.randint(0, reservation.input_tokens), self.random.randint(0, reservation.output_tokens)]
         else:
