@@ -79,7 +79,6 @@ def test_every_code_has_detail_and_hint() -> None:
             "TB007": ("SELECT tb_reserve(%s, model => 'none', input_tokens => 1, max_output_tokens => 1)", [path]),
             "TB008": ("SELECT tb_reserve(%s, input_tokens => -1)", [path]),
             "TB010": ("TRUNCATE tokbudget.entry", []),
-            "TB011": ("SELECT tb_create_budget(%s, 'tokens', 1, 'fortnight')", [path]),
         }
         for code, (statement, arguments) in cases.items():
             error = refusal(connection, statement, arguments)
