@@ -60,6 +60,10 @@ DECLARE
     found_account tokbudget.account := tokbudget._find_account(tb_alerts.account);
 BEGIN
     PERFORM tokbudget._require_access(found_account.tenant_id, found_account.ancestor_ids || found_account.account_id, 'read');
+    IF tb_alerts.since IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'TB008', MESSAGE = 'invalid since',
+            DETAIL = jsonb_build_object('since', NULL)::text, HINT = 'Pass an instant, such as now() - interval ''1 day''.';
+    END IF;
     RETURN QUERY
         SELECT alert.created_at, below.path, alert.budget_id, budget.meter, alert.kind, alert.percent,
             tokbudget._amount(budget.meter, alert.spent_units), tokbudget._amount(budget.meter, alert.limit_units),

@@ -50,7 +50,7 @@ BEGIN
     VALUES (_rewindow.budget.tenant_id, _rewindow.budget.budget_id, starts_at)
     ON CONFLICT (tenant_id, budget_id, window_start) DO NOTHING;
     -- Calls that are under way in windows of the old schedule, the last of which may have begun before, are waited for. The
-    -- rows are written, so that one that comes with an older snapshot fails instead of spending by the old schedule.
+    -- rows are marked, so that one that has read the old schedule and comes after this fails instead of spending by it.
     latest := COALESCE((
         SELECT max(b.window_start) FROM tokbudget.balance AS b
         WHERE b.tenant_id = _rewindow.budget.tenant_id AND b.budget_id = _rewindow.budget.budget_id AND b.window_start < starts_at
@@ -58,7 +58,7 @@ BEGIN
     PERFORM FROM tokbudget.balance AS b
     WHERE b.tenant_id = _rewindow.budget.tenant_id AND b.budget_id = _rewindow.budget.budget_id AND b.window_start >= latest
     ORDER BY b.window_start FOR NO KEY UPDATE;
-    UPDATE tokbudget.balance AS b SET spent_units = b.spent_units
+    UPDATE tokbudget.balance AS b SET superseded = b.window_start <> starts_at
     WHERE b.tenant_id = _rewindow.budget.tenant_id AND b.budget_id = _rewindow.budget.budget_id AND b.window_start >= latest;
     SELECT b.spent_units INTO spent_in_balance FROM tokbudget.balance AS b
     WHERE b.tenant_id = _rewindow.budget.tenant_id AND b.budget_id = _rewindow.budget.budget_id AND b.window_start = starts_at;

@@ -93,6 +93,10 @@ DECLARE
     found_account tokbudget.account := tokbudget._find_account(tb_windows.account);
 BEGIN
     PERFORM tokbudget._require_access(found_account.tenant_id, found_account.ancestor_ids || found_account.account_id, 'read');
+    IF tb_windows.since IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'TB008', MESSAGE = 'invalid since',
+            DETAIL = jsonb_build_object('since', NULL)::text, HINT = 'Pass an instant, such as now() - interval ''1 day''.';
+    END IF;
     RETURN QUERY
         SELECT b.budget_id, below.path, b.meter, NULLIF(balance.window_start, '-infinity'), tokbudget._amount(b.meter, balance.spent_units),
             tokbudget._amount(b.meter, balance.held_units), tokbudget._amount(b.meter, balance.granted_units), tokbudget._amount(b.meter, balance.carried_units)

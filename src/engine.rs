@@ -38,6 +38,8 @@ pub struct Settlement {
 pub enum Taking {
     /// They are held if all of them fit.
     Hold,
+    /// The same in the windows in which an earlier hold was made, whatever the schedules are by now.
+    Extend,
     /// They are spent if all of them fit.
     Spend,
     /// They have been spent: the truth is recorded whether it fits or not.
@@ -56,7 +58,7 @@ pub struct Outcome {
 
 /// Keeps balances. All calls happen inside the caller's transaction, and what they did disappears if it rolls back.
 pub trait Engine {
-    /// Takes the claims of each call, all or none of a call, one call after the other, in one atomic step. Expired holds
+    /// Fails with [`Failure::Superseded`] if a budget got another schedule after the claims were read. Takes the claims of each call, all or none of a call, one call after the other, in one atomic step. Expired holds
     /// count as free at `now`.
     fn take(
         &mut self,

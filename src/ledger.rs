@@ -50,6 +50,8 @@ pub enum Failure {
     Spi(SpiError),
     /// The system's random source failed.
     Random(getrandom::Error),
+    /// A budget got another schedule while the call waited for it; the same call again finds the new one.
+    Superseded,
     /// The tables contradict themselves; somebody changed them by hand.
     Internal(&'static str),
 }

@@ -48,8 +48,18 @@ pub fn in_spi<T>(call: impl FnOnce(&mut SpiClient<'_>) -> Result<T, Failure>) ->
         Err(Failure::Refused(refusal)) => Err(*refusal),
         Err(Failure::Spi(spi_error)) => internal_error(format!("tokbudget: {spi_error}")),
         Err(Failure::Random(random_error)) => internal_error(format!("tokbudget: no random bits: {random_error}")),
+        Err(Failure::Superseded) => serialization_failure(),
         Err(Failure::Internal(what)) => internal_error(format!("tokbudget: {what}")),
     }
+}
+
+/// PostgreSQL's own code for what is worth trying again.
+fn serialization_failure() -> ! {
+    ereport!(
+        ERROR,
+        PgSqlErrorCode::ERRCODE_T_R_SERIALIZATION_FAILURE,
+        "could not serialize access due to a concurrent change of a budget's schedule"
+    );
 }
 
 fn internal_error(message: String) -> ! {

@@ -55,6 +55,8 @@ pub struct Balance {
     pub granted_units: i64,
     /// What the window got from the one before it.
     pub carried_units: i64,
+    /// The budget has another schedule now.
+    pub is_superseded: bool,
 }
 
 /// Where a claim's budget stands.
@@ -85,7 +87,7 @@ impl Standing {
     }
 
     fn own_left(&self, budget: &Budget) -> i128 {
-        let Balance { spent_units, held_units, granted_units, carried_units } = self.balance;
+        let Balance { spent_units, held_units, granted_units, carried_units, .. } = self.balance;
         i128::from(budget.limit_units) + i128::from(carried_units) + i128::from(granted_units)
             - i128::from(spent_units)
             - i128::from(held_units)

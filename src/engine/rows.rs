@@ -34,7 +34,7 @@ statement! {
     /// Locks in (budget_id, window_start) order, the one order that everything uses.
     write lock_balances(INT4OID, INT8ARRAYOID, TIMESTAMPTZARRAYOID) =
     "SELECT balance.budget_id, balance.window_start, balance.spent_units, balance.held_units, balance.granted_units,
-         balance.carried_units
+         balance.carried_units, balance.superseded
      FROM tokbudget.balance
      JOIN ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3)) AS slot (budget_id, window_start)
          ON balance.budget_id OPERATOR(pg_catalog.=) slot.budget_id
@@ -47,7 +47,7 @@ statement! {
 statement! {
     read read_balances(INT4OID, INT8ARRAYOID, TIMESTAMPTZARRAYOID) =
     "SELECT balance.budget_id, balance.window_start, balance.spent_units, balance.held_units, balance.granted_units,
-         balance.carried_units
+         balance.carried_units, balance.superseded
      FROM tokbudget.balance
      JOIN ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3)) AS slot (budget_id, window_start)
          ON balance.budget_id OPERATOR(pg_catalog.=) slot.budget_id
@@ -171,6 +171,9 @@ impl Engine for Rows<'_, '_> {
             let carried_units: Vec<i64> = openings.values().copied().collect();
             open_windows(self.client, &[tenant_id.into(), budget_ids.into(), starts.into(), carried_units.into()])?;
             balances = self.lock(tenant_id, openings.keys().copied())?;
+            if taking != Taking::Extend && balances.values().any(|balance| balance.is_superseded) {
+                return Err(Failure::Superseded);
+            }
         }
         let mut is_freed = false;
         let mut changes = Changes::new();
@@ -192,7 +195,9 @@ impl Engine for Rows<'_, '_> {
                     let allotment = claim.allot(standing);
                     let mut add = |slot, units, granted_units| {
                         let change = match taking {
-                            Taking::Hold => Change { held_units: units, spent_units: 0, granted_units },
+                            Taking::Hold | Taking::Extend => {
+                                Change { held_units: units, spent_units: 0, granted_units }
+                            }
                             Taking::Spend | Taking::Record => {
                                 Change { held_units: 0, spent_units: units, granted_units }
                             }
@@ -311,6 +316,7 @@ fn collect(table: SpiTupleTable<'_>) -> Result<Balances, Failure> {
             held_units: required(&row, 4)?,
             granted_units: required(&row, 5)?,
             carried_units: required(&row, 6)?,
+            is_superseded: required(&row, 7)?,
         };
         balances.insert(slot, balance);
     }

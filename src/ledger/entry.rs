@@ -53,7 +53,11 @@ pub enum Timing {
 
 impl Timing {
     pub fn flag(self) -> Option<&'static str> {
-        (self == Timing::InGrace).then_some("grace")
+        match self {
+            Timing::InTime => None,
+            Timing::InGrace => Some("grace"),
+            Timing::Late => Some("late"),
+        }
     }
 }
 

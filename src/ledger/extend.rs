@@ -98,7 +98,7 @@ pub fn extend(
         // A price book that changed meanwhile must not make the hold smaller.
         claim.units = units(&held).saturating_sub(units(&reservation.held)).max(0);
     }
-    let outcome = Rows::new(client).take(tenant_id, &[&claims], Taking::Hold, now)?.pop();
+    let outcome = Rows::new(client).take(tenant_id, &[&claims], Taking::Extend, now)?.pop();
     let outcome = outcome.ok_or(Failure::Internal("a call has no outcome"))?;
     if !outcome.is_taken {
         let refusal = refusal(&claims, &outcome.standings);

@@ -293,6 +293,12 @@ class Ledger:
                     if kind == "freeze":
                         self.accounts[budget.account].status = "frozen"
 
+    def review(self, budget: Budget, now: datetime) -> None:
+        """Alerts of the marks that the present window stands above after a change of the budget."""
+        slot = budget.serial, window_at(budget.every, budget.zone, now)[0]
+        if slot in self.opened:
+            self.watch({slot: Fold(self, now).spent[slot]}, now)
+
     def keyed(self, operation: str, key: str | None, payload: object) -> object:
         """The first answer to the key, if there is one."""
         if key is None or (operation, key) not in self.keys:

@@ -88,7 +88,7 @@ class Run:
         reservation = self.ledger.reservations[serial]
         if self.chance(0.1):
             return None, self.random.choice(["held", "input"])
-        share = self.random.choice([0, 1, 1, 1, 2])
+        share = self.random.choice([0, 0, 1, 1, 2])
         if share == 0:
             tokens = [self.random.randint(0, reservation.input_tokens), self.random.randint(0, reservation.output_tokens)]
         else:
@@ -317,6 +317,7 @@ class Run:
             setattr(budget, name, options.get(name, getattr(budget, name)))
         budget.freeze_at = options.get("freeze_at", budget.freeze_at) or None
         budget.cap = cap
+        self.ledger.review(budget, self.now)
 
     def close_budget(self) -> None:
         budget = self.budget()

@@ -10,5 +10,5 @@ set -euo pipefail
 seeds=(--seed 1 --seed 2 --seed 3 --seed 4 --seed 5 --seed 6 --seed 7 --seed 8)
 [ -z "${TB_MODEL_SEED:-}" ] || seeds+=(--seed "$TB_MODEL_SEED")
 scratch_cluster "$@"
-python_test model tests/model/model.py "${seeds[@]}" --random --steps "${TB_MODEL_STEPS:-400}"
+python_test model tests/model/model.py "${seeds[@]}" --random --steps "${TB_MODEL_STEPS:-300}"
 report
