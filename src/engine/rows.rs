@@ -181,7 +181,7 @@ impl Engine for Rows<'_, '_> {
         for claims in calls {
             let mut standings = standings(claims, &balances)?;
             let mut fits = all_fit(claims, &standings);
-            if !is_freed && !(fits && all_own(claims, &standings)) {
+            if !(is_freed || fits && all_own(claims, &standings)) {
                 // Only now, because where the windows have room of their own it does not matter what has expired.
                 self.free_expired(tenant_id, &mut balances, now)?;
                 is_freed = true;
