@@ -17,6 +17,25 @@ use crate::refusal::{Code, Refusal};
 /// The answer to one of several calls.
 pub type Answer<T> = Result<T, Refusal>;
 
+/// The answers to calls that come together, each in the place of its call.
+pub struct Answers<T>(Vec<Option<Answer<T>>>);
+
+impl<T> Answers<T> {
+    pub fn of(calls: usize) -> Self {
+        Answers(std::iter::repeat_with(|| None).take(calls).collect())
+    }
+
+    pub fn set(&mut self, index: usize, answer: Answer<T>) {
+        if let Some(place) = self.0.get_mut(index) {
+            *place = Some(answer);
+        }
+    }
+
+    pub fn into_all(self) -> Result<Vec<Answer<T>>, Failure> {
+        self.0.into_iter().map(|answer| answer.ok_or(Failure::Internal("a call has no answer"))).collect()
+    }
+}
+
 /// Turns the failure of one call into its answer, and ends all of them where the server failed.
 pub fn answer<T>(result: Result<T, Failure>) -> Result<Answer<T>, Failure> {
     match result {

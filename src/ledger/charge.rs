@@ -16,7 +16,7 @@ use crate::id::Uuids;
 use crate::instant::Instant;
 use crate::ledger::access::Authority;
 use crate::ledger::attribution::Attribution;
-use crate::ledger::batch::{Answer, Scope, Scopes, answer};
+use crate::ledger::batch::{Answer, Answers, Scope, Scopes, answer};
 use crate::ledger::commit::{Receipt, check_usage_source};
 use crate::ledger::entry::{self, Entry};
 use crate::ledger::idempotency::{self, Key, Operation};
@@ -98,17 +98,12 @@ pub fn charge(
     enforce: bool,
     now: Instant,
 ) -> Result<Vec<Answer<Receipt>>, Failure> {
-    let mut answers: Vec<Option<Answer<Receipt>>> = requests.iter().map(|_| None).collect();
-    let mut set = |index: usize, answer: Answer<Receipt>| {
-        if let Some(place) = answers.get_mut(index) {
-            *place = Some(answer);
-        }
-    };
+    let mut answers = Answers::of(requests.len());
     let mut given = Vec::with_capacity(requests.len());
     for (index, request) in requests.into_iter().enumerate() {
         match request {
             Ok(request) => given.push((index, request)),
-            Err(refusal) => set(index, Err(refusal)),
+            Err(refusal) => answers.set(index, Err(refusal)),
         }
     }
     // Accounts are made, and then keys taken, in one order everywhere.
@@ -118,7 +113,7 @@ pub fn charge(
     for (index, request) in given {
         match answer(enter(client, &mut scopes, &request, enforce, now))? {
             Ok((attribution, scope)) => scoped.push((index, request, attribution, scope)),
-            Err(refusal) => set(index, Err(refusal)),
+            Err(refusal) => answers.set(index, Err(refusal)),
         }
     }
     scoped.sort_by(|(_, left, ..), (_, right, ..)| left.idempotency_key.cmp(&right.idempotency_key));
@@ -127,16 +122,16 @@ pub fn charge(
     for (index, request, attribution, scope) in scoped {
         match answer(prepare(client, &mut keys, &scope, index, request, attribution, enforce, now))? {
             Ok(Step::Book(it)) => prepared.push(*it),
-            Ok(Step::Answered(first)) => set(index, Ok(first)),
-            Err(refusal) => set(index, Err(refusal)),
+            Ok(Step::Answered(first)) => answers.set(index, Ok(first)),
+            Err(refusal) => answers.set(index, Err(refusal)),
         }
     }
     prepared.sort_by_key(|it| it.index);
     let taking = if enforce { Taking::Spend } else { Taking::Record };
     for (index, answer) in book(client, prepared, taking, now)? {
-        set(index, answer);
+        answers.set(index, answer);
     }
-    answers.into_iter().map(|answer| answer.ok_or(Failure::Internal("a charge has no answer"))).collect()
+    answers.into_all()
 }
 
 fn enter(

@@ -14,7 +14,7 @@ use crate::budget::meter::{self, Amounts};
 use crate::id::Uuids;
 use crate::instant::Instant;
 use crate::ledger::attribution::Attribution;
-use crate::ledger::batch::{Answer, answer};
+use crate::ledger::batch::{Answer, Answers, answer};
 use crate::ledger::entry::{self, Entry, Timing};
 use crate::ledger::idempotency::{self, Key, Operation};
 use crate::ledger::reservation::{self, Reservation};
@@ -99,18 +99,13 @@ pub fn commit(
     reports: Vec<Answer<Report>>,
     now: Instant,
 ) -> Result<Vec<Answer<Receipt>>, Failure> {
-    let mut answers: Vec<Option<Answer<Receipt>>> = reports.iter().map(|_| None).collect();
-    let mut set = |index: usize, answer: Answer<Receipt>| {
-        if let Some(place) = answers.get_mut(index) {
-            *place = Some(answer);
-        }
-    };
+    let mut answers = Answers::of(reports.len());
     let mut given = Vec::with_capacity(reports.len());
     let mut seen = Seen::default();
     for (index, report) in reports.into_iter().enumerate() {
         match report.and_then(|report| Ok((seen.check(&report)?, report))) {
             Ok((attribution, report)) => given.push((index, report, attribution)),
-            Err(refusal) => set(index, Err(refusal)),
+            Err(refusal) => answers.set(index, Err(refusal)),
         }
     }
     // Keys before reservations, each in one order everywhere.
@@ -121,8 +116,8 @@ pub fn commit(
     for (index, report, attribution) in given {
         match answer(take_key(client, tenant_id, &mut keys, &report, now))? {
             Ok((key, None)) => keyed.push((index, report, attribution, key)),
-            Ok((_, Some(first))) => set(index, Ok(first)),
-            Err(refusal) => set(index, Err(refusal)),
+            Ok((_, Some(first))) => answers.set(index, Ok(first)),
+            Err(refusal) => answers.set(index, Err(refusal)),
         }
     }
     let ids: Vec<Uuid> = keyed.iter().map(|(_, report, ..)| report.reservation_id).collect();
@@ -141,20 +136,20 @@ pub fn commit(
                 if let Some(key) = key {
                     idempotency::answer(client, &key, &first)?;
                 }
-                set(index, Ok(first));
+                answers.set(index, Ok(first));
             }
             (Err(refusal), key) => {
                 if let Some(key) = key {
                     idempotency::forget(client, &key)?;
                 }
-                set(index, Err(refusal));
+                answers.set(index, Err(refusal));
             }
         }
     }
     for (index, receipt) in book(client, tenant_id, prepared, &kept, now)? {
-        set(index, Ok(receipt));
+        answers.set(index, Ok(receipt));
     }
-    answers.into_iter().map(|answer| answer.ok_or(Failure::Internal("a commit has no answer"))).collect()
+    answers.into_all()
 }
 
 /// What the reports of a batch before have been about.

@@ -17,7 +17,7 @@ use crate::engine::{Engine, Outcome, Taking};
 use crate::id::Uuids;
 use crate::instant::Instant;
 use crate::ledger::attribution::Attribution;
-use crate::ledger::batch::{Answer, Scope, Scopes, answer};
+use crate::ledger::batch::{Answer, Answers, Scope, Scopes, answer};
 use crate::ledger::estimate::{Estimate, Wanted, estimate};
 use crate::ledger::idempotency::{self, Key, Operation};
 use crate::ledger::slots::Slots;
@@ -92,19 +92,14 @@ pub fn reserve(
     now: Instant,
     interrupt: &mut dyn FnMut(),
 ) -> Result<Vec<Answer<Hold>>, Failure> {
-    let mut answers: Vec<Option<Answer<Hold>>> = requests.iter().map(|_| None).collect();
-    let mut settle = |index: usize, answer: Answer<Hold>| {
-        if let Some(place) = answers.get_mut(index) {
-            *place = Some(answer);
-        }
-    };
+    let mut answers = Answers::of(requests.len());
 
     // Accounts are made, and then keys taken, in one order everywhere, so that two batches never wait for each other.
     let mut given: Vec<(usize, Request<'_>)> = Vec::with_capacity(requests.len());
     for (index, request) in requests.into_iter().enumerate() {
         match request {
             Ok(request) => given.push((index, request)),
-            Err(refusal) => settle(index, Err(refusal)),
+            Err(refusal) => answers.set(index, Err(refusal)),
         }
     }
     given.sort_by(|(_, left), (_, right)| (&left.account, &left.also).cmp(&(&right.account, &right.also)));
@@ -113,7 +108,7 @@ pub fn reserve(
     for (index, request) in given {
         match answer(enter(client, &mut scopes, &request, now))? {
             Ok((arguments, scope)) => scoped.push((index, request, arguments, scope)),
-            Err(refusal) => settle(index, Err(refusal)),
+            Err(refusal) => answers.set(index, Err(refusal)),
         }
     }
     scoped.sort_by(|(_, left, ..), (_, right, ..)| left.idempotency_key.cmp(&right.idempotency_key));
@@ -123,15 +118,15 @@ pub fn reserve(
         let step = prepare(client, &mut keys, &scope, request, arguments, index, now, interrupt);
         match answer(step)? {
             Ok(Step::Decide(it)) => prepared.push(*it),
-            Ok(Step::Answered(hold)) => settle(index, Ok(hold)),
-            Err(refusal) => settle(index, Err(refusal)),
+            Ok(Step::Answered(hold)) => answers.set(index, Ok(hold)),
+            Err(refusal) => answers.set(index, Err(refusal)),
         }
     }
     prepared.sort_by_key(|it| it.index);
     for (index, answer) in decide(client, prepared, now)? {
-        settle(index, answer);
+        answers.set(index, answer);
     }
-    answers.into_iter().map(|answer| answer.ok_or(Failure::Internal("a call has no answer"))).collect()
+    answers.into_all()
 }
 
 enum Step {
