@@ -107,8 +107,9 @@ def test_sessions_that_end_at_any_moment() -> None:
                                 if not is_expected(error):
                                     raise
                                 tally.add(error.sqlstate)
-                                if session.closed or session.broken:
-                                    break
+                                # A cancel may hit psycopg between its BEGIN and its own count of transactions, which is
+                                # wrong from then on: the session is not used again.
+                                break
                 except psycopg.OperationalError as error:
                     if not is_expected(error):
                         raise
