@@ -52,6 +52,7 @@ CREATE TABLE tokbudget.entry (
     retry_count bigint,
     reason text,
     actor text NOT NULL,
+    written_by xid8 NOT NULL DEFAULT pg_catalog.pg_current_xact_id(),
     CONSTRAINT entry_kind_check CHECK (
         kind OPERATOR(pg_catalog.=) ANY (ARRAY['commit', 'charge', 'adjust', 'refund', 'expire', 'correction', 'transfer'])
     ),
@@ -71,6 +72,8 @@ CREATE TABLE tokbudget.entry_default PARTITION OF tokbudget.entry DEFAULT;
 ALTER TABLE tokbudget.entry_default ADD CONSTRAINT entry_default_pkey PRIMARY KEY (tenant_id, recorded_at, entry_id);
 CREATE INDEX entry_default_reservation_idx ON tokbudget.entry_default (tenant_id, reservation_id);
 CREATE INDEX entry_default_corrects_idx ON tokbudget.entry_default (tenant_id, corrects_entry_id) WHERE corrects_entry_id IS NOT NULL;
+-- What has come since a checkpoint.
+CREATE INDEX entry_default_written_by_idx ON tokbudget.entry_default (written_by);
 -- Usage without its full price; all but empty where every call has one.
 CREATE INDEX entry_default_unpriced_idx ON tokbudget.entry_default (tenant_id, recorded_at)
     WHERE cost IS NULL OR flags OPERATOR(pg_catalog.&&) ARRAY['unpriced_meters'];
@@ -126,6 +129,7 @@ COMMENT ON COLUMN tokbudget.entry.overrun IS 'more was used than was held';
 COMMENT ON COLUMN tokbudget.entry.late IS 'committed after its reservation had expired, and after the tenant''s period of grace';
 COMMENT ON COLUMN tokbudget.entry.flags IS 'what was odd about the usage, for example clamped_input';
 COMMENT ON COLUMN tokbudget.entry.actor IS 'database role of the session that wrote the entry';
+COMMENT ON COLUMN tokbudget.entry.written_by IS 'transaction that wrote the row into this database: a checkpoint covers those that its snapshot sees';
 
 -- ENABLE ALWAYS, or session_replication_role = replica would walk past them.
 CREATE TRIGGER entry_immutable BEFORE UPDATE OR DELETE ON tokbudget.entry
@@ -138,3 +142,20 @@ ALTER TABLE tokbudget.entry ENABLE ALWAYS TRIGGER entry_no_truncate;
 CREATE TRIGGER entry_default_no_truncate BEFORE TRUNCATE ON tokbudget.entry_default
     FOR EACH STATEMENT EXECUTE FUNCTION tokbudget._refuse_change();
 ALTER TABLE tokbudget.entry_default ENABLE ALWAYS TRIGGER entry_default_no_truncate;
+
+-- A row that comes from another database, by a dump or a copy, brings a transaction id that means nothing here.
+CREATE FUNCTION tokbudget._write_as_present() RETURNS trigger
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    NEW.written_by := pg_current_xact_id();
+    RETURN NEW;
+END;
+$$;
+COMMENT ON FUNCTION tokbudget._write_as_present() IS 'internal: notes the transaction that writes an entry';
+CREATE TRIGGER entry_written_by BEFORE INSERT ON tokbudget.entry
+    FOR EACH ROW WHEN (NEW.written_by OPERATOR(pg_catalog.<>) pg_catalog.pg_current_xact_id())
+    EXECUTE FUNCTION tokbudget._write_as_present();
+ALTER TABLE tokbudget.entry ENABLE ALWAYS TRIGGER entry_written_by;
+ALTER TABLE tokbudget.entry_default ENABLE ALWAYS TRIGGER entry_written_by;

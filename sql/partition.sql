@@ -124,6 +124,7 @@ BEGIN
         to_char(month, 'YYYY-MM-DD') || ' 00:00:00+00', to_char(month + interval '1 month', 'YYYY-MM-DD') || ' 00:00:00+00');
     -- Row triggers come from the parent, those for TRUNCATE do not.
     EXECUTE format('ALTER TABLE tokbudget.%I ENABLE ALWAYS TRIGGER entry_immutable', partition_name);
+    EXECUTE format('ALTER TABLE tokbudget.%I ENABLE ALWAYS TRIGGER entry_written_by', partition_name);
     EXECUTE format('CREATE TRIGGER %I BEFORE TRUNCATE ON tokbudget.%I FOR EACH STATEMENT EXECUTE FUNCTION tokbudget._refuse_change()',
         partition_name || '_no_truncate', partition_name);
     EXECUTE format('ALTER TABLE tokbudget.%I ENABLE ALWAYS TRIGGER %I', partition_name, partition_name || '_no_truncate');

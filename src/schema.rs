@@ -34,7 +34,9 @@ extension_sql_file!("../sql/guard.sql", name = "guard", requires = ["unpriced"])
 extension_sql_file!("../sql/guard_charge.sql", name = "guard_charge", requires = ["guard"]);
 extension_sql_file!("../sql/partition.sql", name = "partition", requires = ["guard_charge"]);
 extension_sql_file!("../sql/retention.sql", name = "retention", requires = ["partition"]);
-extension_sql_file!("../sql/upkeep.sql", name = "upkeep", requires = ["retention"]);
+extension_sql_file!("../sql/checkpoint.sql", name = "checkpoint", requires = ["retention"]);
+extension_sql_file!("../sql/engine.sql", name = "engine", requires = ["checkpoint"]);
+extension_sql_file!("../sql/upkeep.sql", name = "upkeep", requires = ["engine"]);
 extension_sql_file!("../sql/verify.sql", name = "verify", requires = ["upkeep"]);
 extension_sql_file!("../sql/chargeback.sql", name = "chargeback", requires = ["verify"]);
 extension_sql_file!("../sql/privilege.sql", name = "privilege", requires = ["chargeback"], finalize);

@@ -1,0 +1,351 @@
+//! The engine that locks no row: O'Neil's escrow method (The Escrow Transactional Method, TODS 1986). Balances stand in
+//! shared memory. A hold is checked and added there, in flight until its transaction ends; the reservation that is then
+//! inserted is what makes it last. Others count what is in flight at its worst: what may be taken is taken, what may be
+//! given back is not given back yet. So whatever ends well, no limit is passed, and nobody waits for anybody.
+
+mod budget_lock;
+pub mod closing;
+pub mod in_flight;
+mod load;
+pub mod memory;
+pub mod statistics;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
+
+use pgrx::spi::SpiClient;
+
+use crate::budget::decision::{Balance, Claim, Standing};
+use crate::engine::decide::{self, Balances, Change, Changes, Outcome, decide};
+use crate::engine::escrow::load::Expired;
+use crate::engine::escrow::memory::{Base, Guard, Key, Location, Place};
+use crate::engine::escrow::statistics::Statistics;
+use crate::engine::{Engine, Settlement, Slot, Taking, touched};
+use crate::instant::Instant;
+use crate::ledger::Failure;
+use crate::refusal::Refusal;
+
+const NO_MEMORY: Failure = Failure::Internal("the escrow engine has no memory");
+
+/// Which balances are meant: those of this table in this database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ledger {
+    pub database: u32,
+    pub relation: u32,
+}
+
+impl Ledger {
+    fn key(self, tenant_id: i32, (budget_id, start): Slot) -> Key {
+        Key { budget_id, window_start: start.0, database: self.database, relation: self.relation, tenant_id }
+    }
+}
+
+/// The escrow engine, for the length of one call.
+pub struct Escrow<'a, 'conn> {
+    client: &'a mut SpiClient<'conn>,
+    ledger: Ledger,
+}
+
+/// Balances that are locked in memory, and those that are decided from the tables.
+struct Locked {
+    guard: Guard,
+    locations: BTreeMap<Slot, Location>,
+    balances: Balances,
+}
+
+/// Expired holds, read when so many commits had given back an expired hold.
+struct Freed {
+    expired_releases: u64,
+    expired: Vec<Expired>,
+}
+
+impl Freed {
+    fn take_out(&self, balances: &mut Balances) {
+        for it in &self.expired {
+            if let Some(balance) = balances.get_mut(&it.slot) {
+                balance.held_units = balance.held_units.saturating_sub(it.held_units);
+                balance.granted_units = balance.granted_units.saturating_sub(it.granted_units);
+            }
+        }
+    }
+}
+
+impl<'a, 'conn> Escrow<'a, 'conn> {
+    pub fn new(client: &'a mut SpiClient<'conn>, ledger: Ledger) -> Self {
+        Escrow { client, ledger }
+    }
+
+    /// Locks the balances of the slots, reading into memory what is not there. A carry is what a window gets, where the
+    /// caller knows, should it not have been opened yet.
+    fn lock(&mut self, tenant_id: i32, slots: &BTreeMap<Slot, Option<i64>>) -> Result<Locked, Failure> {
+        let mut is_hit = true;
+        loop {
+            pgrx::check_for_interrupts!();
+            let (outside, inside): (Vec<_>, Vec<_>) = slots
+                .iter()
+                .map(|(slot, carry)| (*slot, *carry, self.ledger.key(tenant_id, *slot)))
+                .partition(|(_, _, key)| in_flight::is_outside(key));
+            let mut balances = self.outside_balances(tenant_id, &outside)?;
+            let mut guard = memory::lock(inside.iter().map(|(_, _, key)| key)).ok_or(NO_MEMORY)?;
+            let mut locations = BTreeMap::new();
+            let mut missing = Vec::new();
+            let mut closed = None;
+            for (slot, carry, key) in &inside {
+                let Some(location) = guard.find(key) else {
+                    missing.push((*slot, *key));
+                    continue;
+                };
+                if let (Some(carried_units), false) = (carry, guard.place(location).is_carry_known) {
+                    guard.change(location, |place| {
+                        place.base.carried_units = *carried_units;
+                        place.is_carry_known = true;
+                    });
+                }
+                let place = guard.place(location);
+                if place.closed_by != 0 && place.closed_by != in_flight::own_number() {
+                    closed = Some((slot.0, location));
+                }
+                balances.insert(*slot, visible(&place, location));
+                locations.insert(*slot, location);
+            }
+            if let Some((budget_id, location)) = closed {
+                drop(guard);
+                wait_for_closer(tenant_id, budget_id, location)?;
+            } else if !missing.is_empty() {
+                drop(guard);
+                is_hit = false;
+                self.load(tenant_id, &missing)?;
+            } else {
+                if let (true, Some(statistics)) = (is_hit, memory::statistics()) {
+                    Statistics::count(&statistics.hits);
+                }
+                return Ok(Locked { guard, locations, balances });
+            }
+        }
+    }
+
+    fn outside_balances(
+        &mut self,
+        tenant_id: i32,
+        outside: &[(Slot, Option<i64>, Key)],
+    ) -> Result<Balances, Failure> {
+        let slots: Vec<Slot> = outside.iter().map(|(slot, ..)| *slot).collect();
+        let loaded = load::balances(self.client, tenant_id, &slots, true)?;
+        let carry = |slot: &Slot| outside.iter().find(|(other, ..)| other == slot).and_then(|(_, carry, _)| *carry);
+        Ok(loaded
+            .into_iter()
+            .map(|it| {
+                let mut base = it.base;
+                if !it.is_carry_known {
+                    base.carried_units = carry(&it.slot).unwrap_or(0);
+                }
+                (it.slot, balance(&base))
+            })
+            .collect())
+    }
+
+    /// Reads balances into memory, one budget after the other. While the lock of a budget is held nobody else reads it in,
+    /// and as long as a balance is not in memory nothing of it is in flight: so what the tables say then is all there is.
+    fn load(&mut self, tenant_id: i32, missing: &[(Slot, Key)]) -> Result<(), Failure> {
+        let budget_ids: BTreeSet<i64> = missing.iter().map(|((budget_id, _), _)| *budget_id).collect();
+        for budget_id in budget_ids {
+            budget_lock::acquire(tenant_id, budget_id);
+            let mut wanted: Vec<(Slot, Key)> =
+                missing.iter().filter(|((id, _), _)| *id == budget_id).copied().collect();
+            let mut guard = memory::lock(wanted.iter().map(|(_, key)| key)).ok_or(NO_MEMORY)?;
+            wanted.retain(|(_, key)| guard.find(key).is_none());
+            drop(guard);
+            let slots: Vec<Slot> = wanted.iter().map(|(slot, _)| *slot).collect();
+            let loaded = load::balances(self.client, tenant_id, &slots, false)?;
+            let mut guard = memory::lock(wanted.iter().map(|(_, key)| key)).ok_or(NO_MEMORY)?;
+            let mut without_room = Vec::new();
+            for it in &loaded {
+                let key = self.ledger.key(tenant_id, it.slot);
+                if !guard.insert(key, it.base, it.is_carry_known) {
+                    without_room.push(key);
+                }
+            }
+            drop(guard);
+            if let Some(statistics) = memory::statistics() {
+                statistics.loads.fetch_add((loaded.len() - without_room.len()) as u64, Ordering::Relaxed);
+                statistics.fallbacks.fetch_add(without_room.len() as u64, Ordering::Relaxed);
+            }
+            if without_room.is_empty() {
+                budget_lock::release(tenant_id, budget_id);
+            } else {
+                // The lock stays to the end of the transaction, so nobody else decides on the budget meanwhile.
+                without_room.into_iter().for_each(in_flight::note_outside);
+            }
+        }
+        Ok(())
+    }
+
+    fn read_expired(&mut self, tenant_id: i32, slots: &BTreeMap<Slot, Option<i64>>, now: Instant) -> Result<Freed, Failure> {
+        // Before the rows are read: see `Freed::is_current`.
+        let expired_releases = expired_releases();
+        let mut budget_ids: Vec<i64> = slots.keys().map(|(budget_id, _)| *budget_id).collect();
+        budget_ids.dedup();
+        Ok(Freed { expired_releases, expired: load::expired(self.client, tenant_id, budget_ids, now)? })
+    }
+}
+
+impl Freed {
+    /// Whether what was read as expired is still in the balances that are locked now: a commit that gives back a hold after
+    /// its expiry says so before it changes any balance.
+    fn is_current(&self) -> bool {
+        self.expired_releases == expired_releases()
+    }
+}
+
+fn expired_releases() -> u64 {
+    memory::statistics().map_or(0, |statistics| statistics.expired_releases.load(Ordering::SeqCst))
+}
+
+/// Waits until whoever changes the schedule of a budget has ended.
+fn wait_for_closer(tenant_id: i32, budget_id: i64, location: Location) -> Result<(), Failure> {
+    // Whoever changes it waits for what this transaction has in flight.
+    if in_flight::own_pins(location) > 0 {
+        return Err(Failure::Superseded);
+    }
+    budget_lock::acquire(tenant_id, budget_id);
+    budget_lock::release(tenant_id, budget_id);
+    Ok(())
+}
+
+fn balance(base: &Base) -> Balance {
+    Balance {
+        spent_units: base.spent_units,
+        held_units: base.held_units,
+        granted_units: base.granted_units,
+        carried_units: base.carried_units,
+        is_superseded: base.is_superseded,
+        ..Balance::default()
+    }
+}
+
+/// A balance as this transaction sees it: what has been committed, its own changes, and what others have in flight at its
+/// worst, as if it were held.
+fn visible(place: &Place, location: Location) -> Balance {
+    let (own, own_units, own_spent_units) = in_flight::own(location);
+    let clamp = |units: i128| i64::try_from(units).unwrap_or(if units < 0 { i64::MIN } else { i64::MAX });
+    let base = &place.base;
+    let held = i128::from(base.held_units) + i128::from(own.held_units) + place.in_flight_units - own_units;
+    Balance {
+        spent_units: base.spent_units.saturating_add(own.spent_units),
+        held_units: clamp(held),
+        granted_units: base.granted_units.saturating_add(own.granted_units),
+        in_flight_spent_units: clamp(place.in_flight_spent_units - own_spent_units),
+        is_unwatched: place.is_unwatched,
+        ..balance(base)
+    }
+}
+
+impl Locked {
+    /// Puts the changes in flight.
+    fn change(&mut self, changes: &Changes, expires_at: impl Fn(&Slot) -> Instant, now: Instant) {
+        let locations = &self.locations;
+        let located = changes
+            .iter()
+            .filter_map(|(slot, change)| Some((*locations.get(slot)?, *change, expires_at(slot))))
+            .filter(|(_, change, _)| *change != Change::default());
+        in_flight::add(&mut self.guard, located, now);
+    }
+
+    /// Whoever is told of all marks at or below the spend has looked at them again.
+    fn note_watched(&mut self, changes: &Changes) {
+        for slot in changes.iter().filter(|(_, change)| change.spent_units > 0).map(|(slot, _)| slot) {
+            if let Some(location) = self.locations.get(slot) {
+                self.guard.change(*location, |place| place.is_unwatched = false);
+            }
+        }
+    }
+}
+
+impl Engine for Escrow<'_, '_> {
+    fn take(
+        &mut self,
+        tenant_id: i32,
+        calls: &[&[Claim]],
+        taking: Taking,
+        now: Instant,
+    ) -> Result<Vec<Result<Outcome, Refusal>>, Failure> {
+        let slots = with_carries(touched(calls));
+        let mut freed: Option<Freed> = None;
+        loop {
+            let mut locked = self.lock(tenant_id, &slots)?;
+            if taking != Taking::Extend && locked.balances.values().any(|balance| balance.is_superseded) {
+                return Err(Failure::Superseded);
+            }
+            freed = freed.filter(Freed::is_current);
+            let mut is_wanted = false;
+            let mut balances = std::mem::take(&mut locked.balances);
+            let (outcomes, changes) = decide::<Failure>(calls, &mut balances, taking, |balances| {
+                match &freed {
+                    Some(freed) => freed.take_out(balances),
+                    // Nothing is read under a lock: what is decided now is thrown away, and decided anew with it.
+                    None => is_wanted = true,
+                }
+                Ok(())
+            })?;
+            if is_wanted {
+                drop(locked);
+                freed = Some(self.read_expired(tenant_id, &slots, now)?);
+                continue;
+            }
+            locked.change(&changes, |_| Instant::AFTER_ALL, now);
+            locked.note_watched(&changes);
+            drop(locked);
+            let refused = outcomes.iter().filter(|outcome| !outcome.as_ref().is_ok_and(|it| it.is_taken)).count();
+            if let (true, Some(statistics)) = (refused > 0, memory::statistics()) {
+                statistics.refusals.fetch_add(refused as u64, Ordering::Relaxed);
+            }
+            return Ok(outcomes);
+        }
+    }
+
+    fn settle(&mut self, tenant_id: i32, settlements: &[Settlement], now: Instant) -> Result<Vec<Balance>, Failure> {
+        if settlements.is_empty() {
+            return Ok(Vec::new());
+        }
+        let slots = settlements.iter().map(|item| (item.slot, None)).collect();
+        let mut locked = self.lock(tenant_id, &slots)?;
+        let mut balances = std::mem::take(&mut locked.balances);
+        let mut changes = Changes::new();
+        decide::apply(&mut balances, &mut changes, &decide::changes_of_settlements(settlements)?)?;
+        let expires_at = |slot: &Slot| {
+            settlements.iter().find(|item| item.slot == *slot).map_or(Instant::AFTER_ALL, |item| item.expires_at)
+        };
+        locked.change(&changes, expires_at, now);
+        locked.note_watched(&changes);
+        drop(locked);
+        settlements.iter().map(|item| balances.get(&item.slot).copied().ok_or(NO_MEMORY)).collect()
+    }
+
+    fn read(&mut self, tenant_id: i32, claims: &[Claim], now: Instant) -> Result<Vec<Standing>, Failure> {
+        if claims.is_empty() {
+            return Ok(Vec::new());
+        }
+        // A quota that has not been given yet has no balance.
+        let (given, wanted): (Vec<_>, Vec<_>) =
+            touched(&[claims]).into_iter().partition(|((budget_id, _), _)| *budget_id != 0);
+        let slots: BTreeMap<Slot, Option<i64>> = given.into_iter().map(|(slot, carry)| (slot, Some(carry))).collect();
+        let mut balances = loop {
+            let freed = self.read_expired(tenant_id, &slots, now)?;
+            let mut locked = self.lock(tenant_id, &slots)?;
+            if freed.is_current() {
+                let mut balances = std::mem::take(&mut locked.balances);
+                drop(locked);
+                freed.take_out(&mut balances);
+                break balances;
+            }
+        };
+        for (slot, carried_units) in wanted {
+            balances.insert(slot, Balance { carried_units, ..Balance::default() });
+        }
+        Ok(decide::standings(claims, &balances)?)
+    }
+}
+
+fn with_carries(openings: BTreeMap<Slot, i64>) -> BTreeMap<Slot, Option<i64>> {
+    openings.into_iter().map(|(slot, carry)| (slot, Some(carry))).collect()
+}

@@ -1,0 +1,217 @@
+//! Which engine keeps the balances, and how one takes over from the other.
+//!
+//! The tables say who kept them last: a row of `tokbudget.checkpoint` stands for the escrow engine. A server has one engine
+//! for all sessions, so a session looks once, and again when PostgreSQL tells that the row came or went. The first call that
+//! finds the other engine's state takes over, within its own transaction, under locks that keep everybody else out.
+
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use pgrx::pg_sys;
+use pgrx::spi::SpiClient;
+
+use crate::engine::escrow::{Ledger, memory};
+use crate::engine::latest::latest;
+use crate::guc;
+use crate::ledger::Failure;
+
+macro_rules! new_checkpoint {
+    () => {
+        "INSERT INTO tokbudget.checkpoint (incarnation, covered, taken_by, taken_at)
+         VALUES ($1, pg_catalog.pg_current_snapshot(), pg_catalog.pg_current_xact_id(), pg_catalog.clock_timestamp())"
+    };
+}
+
+latest! {
+    /// Nothing where there is no checkpoint, else whether it was taken here.
+    Read find_checkpoint = "SELECT checkpoint.incarnation OPERATOR(pg_catalog.=) $1 FROM tokbudget.checkpoint"
+}
+
+latest! {
+    /// What is held is the open reservations from now on, and no part of it stays in the rows.
+    Write leave_holds_out =
+    "UPDATE tokbudget.balance SET held_units = 0,
+         granted_units = balance.granted_units OPERATOR(pg_catalog.-) COALESCE(hold.granted_units, 0)::bigint
+     FROM tokbudget.balance AS old
+     LEFT JOIN tokbudget._open_holds() AS hold ON hold.tenant_id OPERATOR(pg_catalog.=) old.tenant_id
+         AND hold.budget_id OPERATOR(pg_catalog.=) old.budget_id AND hold.window_start OPERATOR(pg_catalog.=) old.window_start
+     WHERE balance.tenant_id OPERATOR(pg_catalog.=) old.tenant_id AND balance.budget_id OPERATOR(pg_catalog.=) old.budget_id
+         AND balance.window_start OPERATOR(pg_catalog.=) old.window_start
+         AND (old.held_units OPERATOR(pg_catalog.<>) 0::bigint OR COALESCE(hold.granted_units, 0) OPERATOR(pg_catalog.<>) 0::numeric)"
+}
+
+latest! { Write insert_checkpoint = new_checkpoint!() }
+
+latest! { Write delete_checkpoint = "DELETE FROM tokbudget.checkpoint" }
+
+latest! {
+    /// Rows that nothing speaks for have been written by nobody: they go back to zero.
+    Write sum_anew = concat!(
+        "WITH folded AS MATERIALIZED (SELECT * FROM tokbudget._fold()),
+         kept AS (
+             INSERT INTO tokbudget.balance AS b (tenant_id, budget_id, window_start, spent_units, granted_units)
+             SELECT folded.tenant_id, folded.budget_id, folded.window_start, folded.units::bigint, folded.granted_units::bigint
+             FROM folded
+             ORDER BY folded.tenant_id, folded.budget_id, folded.window_start
+             ON CONFLICT (tenant_id, budget_id, window_start)
+                 DO UPDATE SET spent_units = EXCLUDED.spent_units, granted_units = EXCLUDED.granted_units, held_units = 0
+         ),
+         gone AS (
+             UPDATE tokbudget.balance SET spent_units = 0, held_units = 0, granted_units = 0
+             WHERE (balance.spent_units OPERATOR(pg_catalog.<>) 0::bigint OR balance.held_units OPERATOR(pg_catalog.<>) 0::bigint
+                     OR balance.granted_units OPERATOR(pg_catalog.<>) 0::bigint)
+                 AND NOT EXISTS (
+                     SELECT FROM folded WHERE folded.tenant_id OPERATOR(pg_catalog.=) balance.tenant_id
+                         AND folded.budget_id OPERATOR(pg_catalog.=) balance.budget_id
+                         AND folded.window_start OPERATOR(pg_catalog.=) balance.window_start)
+         ) ",
+        new_checkpoint!()
+    )
+}
+
+latest! {
+    Write add_tail_and_holds =
+    "WITH sums AS (
+         SELECT tenant_id, budget_id, window_start, COALESCE(tail.units, 0) AS spent, COALESCE(hold.units, 0) AS held,
+             COALESCE(tail.granted_units, 0) OPERATOR(pg_catalog.+) COALESCE(hold.granted_units, 0) AS granted
+         FROM tokbudget._tail() AS tail FULL JOIN tokbudget._open_holds() AS hold USING (tenant_id, budget_id, window_start)
+     )
+     INSERT INTO tokbudget.balance AS b (tenant_id, budget_id, window_start, spent_units, held_units, granted_units)
+     SELECT sums.tenant_id, sums.budget_id, sums.window_start, sums.spent::bigint, sums.held::bigint, sums.granted::bigint
+     FROM sums
+     ORDER BY sums.tenant_id, sums.budget_id, sums.window_start
+     ON CONFLICT (tenant_id, budget_id, window_start) DO UPDATE SET
+         spent_units = b.spent_units OPERATOR(pg_catalog.+) EXCLUDED.spent_units,
+         held_units = EXCLUDED.held_units,
+         granted_units = b.granted_units OPERATOR(pg_catalog.+) EXCLUDED.granted_units"
+}
+
+/// Which engine this server runs on a primary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Rows,
+    Escrow,
+}
+
+/// What the settings and the memory allow.
+pub fn kind() -> Kind {
+    if memory::is_there() && guc::is_escrow_wanted() { Kind::Escrow } else { Kind::Rows }
+}
+
+static WATCHED: AtomicU32 = AtomicU32::new(0);
+static GENERATION: AtomicU64 = AtomicU64::new(1);
+
+thread_local! {
+    static KNOWN: RefCell<Option<(u64, Ledger)>> = const { RefCell::new(None) };
+}
+
+/// Called once per process, from `_PG_init`.
+pub fn init() {
+    // SAFETY: registers a function that lives as long as the process.
+    unsafe { pg_sys::CacheRegisterRelcacheCallback(Some(forget), pg_sys::Datum::from(0_usize)) }
+}
+
+unsafe extern "C-unwind" fn forget(_: pg_sys::Datum, relation: pg_sys::Oid) {
+    let relation = relation.to_u32();
+    if relation == 0 || relation == WATCHED.load(Ordering::Relaxed) {
+        GENERATION.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// This database in this cluster: anywhere else a transaction id means something else.
+fn incarnation() -> String {
+    // SAFETY: plain values of the process and of shared memory.
+    let (system, database) = unsafe { (pg_sys::GetSystemIdentifier(), pg_sys::MyDatabaseId) };
+    format!("{system}/{}", database.to_u32())
+}
+
+fn table(name: &std::ffi::CStr) -> pg_sys::Oid {
+    // SAFETY: plain look-ups in the system caches.
+    unsafe { pg_sys::get_relname_relid(name.as_ptr(), pg_sys::get_namespace_oid(c"tokbudget".as_ptr(), true)) }
+}
+
+/// Makes sure that the engine of this server keeps the balances, and says where they are.
+pub fn require(client: &mut SpiClient<'_>, kind: Kind) -> Result<Ledger, Failure> {
+    // SAFETY: within a statement, where PostgreSQL itself does the same whenever it locks a table.
+    unsafe { pg_sys::AcceptInvalidationMessages() };
+    let present = GENERATION.load(Ordering::Relaxed);
+    if let Some(ledger) = KNOWN.with_borrow(|known| known.filter(|(generation, _)| *generation == present)) {
+        return Ok(ledger.1);
+    }
+    WATCHED.store(table(c"checkpoint").to_u32(), Ordering::Relaxed);
+    // SAFETY: a plain variable of the process.
+    let database = unsafe { pg_sys::MyDatabaseId }.to_u32();
+    let ledger = Ledger { database, relation: table(c"balance").to_u32() };
+    let present = GENERATION.load(Ordering::Relaxed);
+    if is_taken_over(client, kind)? {
+        // Not what this transaction itself takes over: it may still be rolled back.
+        KNOWN.set(Some((present, ledger)));
+    } else {
+        take_over(client, kind, ledger)?;
+    }
+    Ok(ledger)
+}
+
+fn find(client: &mut SpiClient<'_>) -> Result<Option<bool>, Failure> {
+    let rows = find_checkpoint(client, &[incarnation().into()])?;
+    Ok(rows.first().map(|row| row.first().copied().flatten() == Some(1)))
+}
+
+fn is_taken_over(client: &mut SpiClient<'_>, kind: Kind) -> Result<bool, Failure> {
+    Ok(find(client)? == match kind {
+        Kind::Rows => None,
+        Kind::Escrow => Some(true),
+    })
+}
+
+/// Takes the balances over from the other engine, or from another incarnation of this one.
+fn take_over(client: &mut SpiClient<'_>, kind: Kind, ledger: Ledger) -> Result<(), Failure> {
+    // SAFETY: within a transaction. The first keeps out whoever takes over too, the second whoever writes balance rows: also
+    // a transaction that was prepared before the server changed engines.
+    unsafe {
+        pg_sys::LockRelationOid(table(c"checkpoint"), pg_sys::ShareRowExclusiveLock as i32);
+        if is_taken_over(client, kind)? {
+            return Ok(());
+        }
+        pg_sys::LockRelationOid(table(c"balance"), pg_sys::ExclusiveLock as i32);
+    }
+    match (kind, find(client)?) {
+        (Kind::Rows, None) | (Kind::Escrow, Some(true)) => {}
+        (Kind::Escrow, None) => {
+            leave_holds_out(client, &[])?;
+            insert_checkpoint(client, &[incarnation().into()])?;
+        }
+        (Kind::Rows, Some(true)) => {
+            add_tail_and_holds(client, &[])?;
+            delete_checkpoint(client, &[])?;
+        }
+        (kind, Some(false)) => {
+            sum_anew_here(client, ledger)?;
+            if kind == Kind::Rows {
+                add_tail_and_holds(client, &[])?;
+                delete_checkpoint(client, &[])?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Sums all balances anew from the ledger, and forgets what is in memory.
+pub fn sum_anew_here(client: &mut SpiClient<'_>, ledger: Ledger) -> Result<(), Failure> {
+    delete_checkpoint(client, &[])?;
+    sum_anew(client, &[incarnation().into()])?;
+    forget_memory(ledger);
+    Ok(())
+}
+
+/// Has every balance of this database read anew, as soon as nothing is in flight on it. Returns how many wait for that.
+pub fn forget_memory(ledger: Ledger) -> i64 {
+    let mut pinned = 0;
+    memory::sweep(|place| {
+        if (place.key.database, place.key.relation) == (ledger.database, ledger.relation) {
+            place.is_stale = true;
+            pinned += i64::from(place.pins > 0);
+        }
+    });
+    pinned
+}
