@@ -7,6 +7,8 @@ use pgrx::spi::SpiClient;
 use serde_json::json;
 
 use crate::budget::decision::Claim;
+use crate::budget::refusal::refusal;
+use crate::engine::Outcome;
 use crate::instant::Instant;
 use crate::ledger::Failure;
 use crate::ledger::access::Authority;
@@ -42,6 +44,17 @@ pub fn answer<T>(result: Result<T, Failure>) -> Result<Answer<T>, Failure> {
         Ok(value) => Ok(Ok(value)),
         Err(Failure::Refused(refusal)) => Ok(Err(*refusal)),
         Err(failure) => Err(failure),
+    }
+}
+
+/// What was taken of a call's claims, or why nothing was.
+pub fn taken(outcome: Answer<Outcome>, claims: &[Claim]) -> Result<Answer<Outcome>, Failure> {
+    match outcome {
+        Ok(outcome) if !outcome.is_taken => {
+            let refusal = refusal(claims, &outcome.standings);
+            Ok(Err(refusal.ok_or(Failure::Internal("a call was refused that fits"))?))
+        }
+        outcome => Ok(outcome),
     }
 }
 

@@ -71,6 +71,21 @@ SELECT booked, remaining, flags FROM tb_charge_many('[{"account": "ba-4", "usage
 SELECT kind, percent, spent FROM tb_alerts('ba-4') ORDER BY percent;
 SELECT status FROM tb_accounts('ba-4');
 
+-- What no balance can count is the answer of its own item: x could count it, the root above it, with what came before, cannot.
+SELECT tb_create_account('ba-5/x') > 0 AS made, tb_create_budget('ba-5/x', 'units', 1, hard => false) > 0 AS first, tb_create_budget('ba-5', 'units', 1, hard => false) > 0 AS second;
+SELECT item, booked, code, reason, remaining FROM pg_temp.booked('[{"account": "ba-5", "usage": {}, "meters": {"units": 5}}, {"account": "ba-5/x", "usage": {}, "meters": {"units": 9223372036854775807}, "idempotency_key": "big"}, {"account": "ba-5/x", "usage": {}, "meters": {"units": 7}}]');
+SELECT account, spent, held FROM balances('ba-5');
+SELECT * FROM pg_temp.reserved('[{"account": "ba-5", "meters": {"units": 2}}, {"account": "ba-5/x", "meters": {"units": 9223372036854775806}, "idempotency_key": "big"}, {"account": "ba-5/x", "meters": {"units": 3}}]');
+SELECT account, spent, held FROM balances('ba-5');
+-- All or nothing refuses all of them. The key of what was refused is free.
+SELECT code, message, detail::jsonb FROM refused($$SELECT * FROM tb_charge_many('[{"account": "ba-5", "usage": {}}, {"account": "ba-5/x", "usage": {}, "meters": {"units": 9223372036854775807}}]')$$);
+SELECT code, message, detail::jsonb FROM refused($$SELECT * FROM tb_reserve_many('[{"account": "ba-5"}, {"account": "ba-5/x", "meters": {"units": 9223372036854775807}}]')$$);
+SELECT item, booked, code FROM pg_temp.booked('[{"account": "ba-5/x", "usage": {}, "meters": {"units": 1}, "idempotency_key": "big"}]');
+SELECT item, allowed, code FROM pg_temp.reserved('[{"account": "ba-5/x", "meters": {"units": 1}, "idempotency_key": "big"}]');
+SELECT account, spent, held FROM balances('ba-5');
+-- Commits whose sum no balance can count are refused too, with nothing lost.
+SELECT code, message FROM refused(format('SELECT * FROM tb_commit_many(%L)', (SELECT jsonb_agg(jsonb_build_object('reservation', reservation_id, 'usage', '{"meters": {"units": 9223372036854775807}}'::jsonb)) FROM tokbudget.reservation JOIN tokbudget.tenant USING (tenant_id) WHERE tenant.name = 'ba-5' AND state = 'held')));
+
 -- Nothing is an answer too.
 SELECT (SELECT count(*) FROM tb_reserve_many('[]')) AS reserve, (SELECT count(*) FROM tb_commit_many('[]')) AS commit, (SELECT count(*) FROM tb_charge_many('[]')) AS charge;
 -- Malformed arrays and items.
