@@ -105,18 +105,18 @@ CREATE TABLE tokbudget.balance (
     spent_units bigint NOT NULL DEFAULT 0,
     held_units bigint NOT NULL DEFAULT 0,
     granted_units bigint NOT NULL DEFAULT 0,
-    carried_units bigint NOT NULL DEFAULT 0,
+    carried_units bigint DEFAULT 0,
     superseded boolean NOT NULL DEFAULT false,
     CONSTRAINT balance_pkey PRIMARY KEY (tenant_id, budget_id, window_start),
     CONSTRAINT balance_held_check CHECK (held_units OPERATOR(pg_catalog.>=) 0::bigint)
 ) WITH (fillfactor = 50);
-COMMENT ON TABLE tokbudget.balance IS 'what is spent and held per budget and window; derived from entry and reservation, tb_verify() compares';
+COMMENT ON TABLE tokbudget.balance IS 'what is spent and held per budget and window, where the rows engine keeps it; the sums at the last checkpoint where the escrow engine does. Derived from entry and reservation, tb_verify() compares';
 COMMENT ON COLUMN tokbudget.balance.tenant_id IS 'tenant of the budget';
 COMMENT ON COLUMN tokbudget.balance.budget_id IS 'budget, or grant';
 COMMENT ON COLUMN tokbudget.balance.window_start IS 'start of the window; -infinity for a budget without windows and for a grant';
 COMMENT ON COLUMN tokbudget.balance.granted_units IS 'the part of spent and held that grants bear: nano-units for cost, counts otherwise';
 COMMENT ON COLUMN tokbudget.balance.superseded IS 'the budget has another schedule now, by which new calls are counted';
-COMMENT ON COLUMN tokbudget.balance.carried_units IS 'what the window got from the one before when it was opened: nano-units for cost, counts otherwise';
+COMMENT ON COLUMN tokbudget.balance.carried_units IS 'what the window got from the one before when it was opened: nano-units for cost, counts otherwise; NULL where that is not known yet';
 COMMENT ON COLUMN tokbudget.balance.spent_units IS 'sum of the ledger: nano-units for cost, counts otherwise';
 COMMENT ON COLUMN tokbudget.balance.held_units IS 'sum of the reservations in state held, expired or not: nano-units for cost, counts otherwise';
 

@@ -7,9 +7,9 @@ CREATE FUNCTION tokbudget._transfer(budget tokbudget.budget, window_start timest
     AS $$
 #variable_conflict use_column
 BEGIN
-    INSERT INTO tokbudget.balance AS b (tenant_id, budget_id, window_start, spent_units)
-    VALUES (_transfer.budget.tenant_id, _transfer.budget.budget_id, _transfer.window_start, _transfer.spent_units)
-    ON CONFLICT (tenant_id, budget_id, window_start) DO UPDATE SET spent_units = b.spent_units + EXCLUDED.spent_units;
+    IF tokbudget._add_spend(_transfer.budget.tenant_id, _transfer.budget.budget_id, _transfer.window_start, _transfer.spent_units) IS NULL THEN
+        PERFORM tokbudget._raise_refusal();
+    END IF;
     INSERT INTO tokbudget.entry (tenant_id, entry_id, recorded_at, reserved_at, kind, account_id, account_ids, budget_ids,
         window_starts, spent_units, cost, internal_cost, currency, usage_source, reason, actor)
     SELECT account.tenant_id, tokbudget._new_entry_id(account.tenant_id), tokbudget._now(), tokbudget._now(), 'transfer', account.account_id,
@@ -49,6 +49,11 @@ BEGIN
     INSERT INTO tokbudget.balance (tenant_id, budget_id, window_start)
     VALUES (_rewindow.budget.tenant_id, _rewindow.budget.budget_id, starts_at)
     ON CONFLICT (tenant_id, budget_id, window_start) DO NOTHING;
+    -- Windows that only the engine's memory or the tail knows of are marked below like the others.
+    INSERT INTO tokbudget.balance (tenant_id, budget_id, window_start, carried_units)
+    SELECT _rewindow.budget.tenant_id, _rewindow.budget.budget_id, closed.window_start, NULL
+    FROM tokbudget._close_windows(_rewindow.budget.tenant_id, _rewindow.budget.budget_id) AS closed (window_start)
+    ON CONFLICT (tenant_id, budget_id, window_start) DO NOTHING;
     -- Calls that are under way in windows of the old schedule, the last of which may have begun before, are waited for. The
     -- rows are marked, so that one that has read the old schedule and comes after this fails instead of spending by it.
     latest := COALESCE((
@@ -60,7 +65,7 @@ BEGIN
     ORDER BY b.window_start FOR NO KEY UPDATE;
     UPDATE tokbudget.balance AS b SET superseded = b.window_start <> starts_at
     WHERE b.tenant_id = _rewindow.budget.tenant_id AND b.budget_id = _rewindow.budget.budget_id AND b.window_start >= latest;
-    SELECT b.spent_units INTO spent_in_balance FROM tokbudget.balance AS b
+    SELECT b.spent_units INTO spent_in_balance FROM tokbudget._balances() AS b
     WHERE b.tenant_id = _rewindow.budget.tenant_id AND b.budget_id = _rewindow.budget.budget_id AND b.window_start = starts_at;
     -- Where the schedule had this window before, what grants bore in it is in its balance too.
     SELECT sum(borne.units) INTO borne_in_balance

@@ -99,10 +99,10 @@ BEGIN
     END IF;
     RETURN QUERY
         SELECT b.budget_id, below.path, b.meter, NULLIF(balance.window_start, '-infinity'), tokbudget._amount(b.meter, balance.spent_units),
-            tokbudget._amount(b.meter, balance.held_units), tokbudget._amount(b.meter, balance.granted_units), tokbudget._amount(b.meter, balance.carried_units)
+            tokbudget._amount(b.meter, balance.held_units), tokbudget._amount(b.meter, balance.granted_units), tokbudget._amount(b.meter, COALESCE(balance.carried_units, 0))
         FROM tokbudget.budget AS b
         JOIN tokbudget.account AS below ON below.tenant_id = b.tenant_id AND below.account_id = b.account_id
-        JOIN tokbudget.balance ON balance.tenant_id = b.tenant_id AND balance.budget_id = b.budget_id
+        JOIN tokbudget._balances() AS balance ON balance.tenant_id = b.tenant_id AND balance.budget_id = b.budget_id
         WHERE b.tenant_id = found_account.tenant_id AND balance.window_start >= tb_windows.since
             AND (below.account_id = found_account.account_id OR below.ancestor_ids @> ARRAY[found_account.account_id])
         ORDER BY below.path, b.meter, b.budget_id, balance.window_start DESC;

@@ -36,7 +36,7 @@ COMMENT ON COLUMN tokbudget.slot_sum.window_start IS 'start of the window; -infi
 COMMENT ON COLUMN tokbudget.slot_sum.units IS 'sum: nano-units for cost, counts otherwise';
 COMMENT ON COLUMN tokbudget.slot_sum.granted_units IS 'the part of it that grants bear';
 
-CREATE FUNCTION tokbudget._tail() RETURNS SETOF tokbudget.slot_sum
+CREATE FUNCTION tokbudget._tail(with_own boolean) RETURNS SETOF tokbudget.slot_sum
     LANGUAGE sql STABLE PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
     AS $$
@@ -45,6 +45,7 @@ CREATE FUNCTION tokbudget._tail() RETURNS SETOF tokbudget.slot_sum
         FROM tokbudget.entry, tokbudget.checkpoint
         WHERE entry.written_by >= (SELECT pg_snapshot_xmin(first.covered) FROM tokbudget.checkpoint AS first)
             AND (NOT pg_visible_in_snapshot(entry.written_by, checkpoint.covered) OR entry.written_by = checkpoint.taken_by)
+            AND (_tail.with_own OR entry.written_by <> COALESCE(pg_current_xact_id_if_assigned(), '0'::xid8))
     ),
     slot AS (
         SELECT written.tenant_id, s.id, s.window_start, s.units::numeric AS units, 0::numeric AS granted
@@ -60,7 +61,7 @@ CREATE FUNCTION tokbudget._tail() RETURNS SETOF tokbudget.slot_sum
     FROM slot
     GROUP BY slot.tenant_id, slot.id, slot.window_start
 $$;
-COMMENT ON FUNCTION tokbudget._tail() IS 'internal: what entries since the checkpoint add to balances; nothing where there is no checkpoint';
+COMMENT ON FUNCTION tokbudget._tail(boolean) IS 'internal: what entries since the checkpoint add to balances, those of this transaction too or not; nothing where there is no checkpoint';
 
 CREATE FUNCTION tokbudget._open_holds() RETURNS SETOF tokbudget.slot_sum
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -124,9 +125,9 @@ BEGIN
     SELECT tenant_id, budget_id, window_start,
         (COALESCE(balance.spent_units, 0) + COALESCE(tail.units, 0))::bigint, COALESCE(hold.units, 0)::bigint,
         (COALESCE(balance.granted_units, 0) + COALESCE(tail.granted_units, 0) + COALESCE(hold.granted_units, 0))::bigint,
-        COALESCE(balance.carried_units, 0), COALESCE(balance.superseded, false)
+        balance.carried_units, COALESCE(balance.superseded, false)
     FROM tokbudget.balance
-    FULL JOIN tokbudget._tail() AS tail USING (tenant_id, budget_id, window_start)
+    FULL JOIN tokbudget._tail(true) AS tail USING (tenant_id, budget_id, window_start)
     FULL JOIN tokbudget._open_holds() AS hold USING (tenant_id, budget_id, window_start);
 END;
 $$;

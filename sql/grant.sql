@@ -112,7 +112,7 @@ BEGIN
         PERFORM tokbudget._log_change(old_grant.tenant_id, found_budget.account_id, 'grant', old_grant.grant_id, 'revoke',
             to_jsonb(old_grant), NULL, tb_revoke_grant.reason);
     END IF;
-    SELECT b.spent_units + b.held_units INTO used_units FROM tokbudget.balance AS b
+    SELECT b.spent_units + b.held_units INTO used_units FROM tokbudget._balances() AS b
     WHERE b.tenant_id = old_grant.tenant_id AND b.budget_id = old_grant.grant_id;
     RETURN tokbudget._amount(found_budget.meter, old_grant.amount_units - COALESCE(used_units, 0));
 END;
@@ -169,7 +169,7 @@ BEGIN
         FROM tokbudget.budget_grant AS g
         JOIN tokbudget.budget ON budget.tenant_id = g.tenant_id AND budget.budget_id = g.budget_id
         JOIN tokbudget.account AS below ON below.tenant_id = g.tenant_id AND below.account_id = budget.account_id
-        LEFT JOIN tokbudget.balance AS b ON b.tenant_id = g.tenant_id AND b.budget_id = g.grant_id
+        LEFT JOIN tokbudget._balances() AS b ON b.tenant_id = g.tenant_id AND b.budget_id = g.grant_id
         WHERE g.tenant_id = found_account.tenant_id
             AND (below.account_id = found_account.account_id OR below.ancestor_ids @> ARRAY[found_account.account_id])
         ORDER BY g.budget_id, g.priority, g.valid_until NULLS LAST, g.created_at, g.grant_id;

@@ -152,6 +152,8 @@ BEGIN
             HINT = 'Commit or release them; tb_maintain() or tb_expire() closes those that have expired.';
     END IF;
 
+    -- What leaves must be in the balance rows, not in the tail.
+    PERFORM tokbudget._take_checkpoint();
     EXECUTE format('SELECT count(*) FROM %s', partition) INTO entries;
     EXECUTE format(
         'INSERT INTO tokbudget.carried (tenant_id, budget_id, window_start, carried_id, month, spent_units, granted_units, entries, carried_at)

@@ -13,47 +13,64 @@ CREATE TYPE tokbudget.difference AS (
 );
 COMMENT ON TYPE tokbudget.difference IS 'a balance that is not the fold of the ledger and the open reservations';
 
-CREATE FUNCTION @extschema@.tb_verify() RETURNS SETOF tokbudget.difference
-    LANGUAGE sql STABLE PARALLEL SAFE SECURITY DEFINER
+CREATE FUNCTION tokbudget._verify_tables() RETURNS SETOF tokbudget.difference
+    LANGUAGE sql STABLE PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
     AS $$
-    WITH written AS (
-        SELECT entry.tenant_id, entry.budget_ids, entry.window_starts, entry.spent_units, NULL::bigint[] AS held_units
-        FROM tokbudget.entry
-        UNION ALL
-        SELECT reservation.tenant_id, reservation.budget_ids, reservation.window_starts, NULL, reservation.held_units
-        FROM tokbudget.reservation
-        WHERE reservation.state = 'held'
-    ),
-    slot AS (
-        SELECT written.tenant_id, s.id, s.window_start, COALESCE(s.spent, 0)::numeric AS spent, COALESCE(s.held, 0)::numeric AS held,
-            0::numeric AS granted
-        FROM written, LATERAL unnest(written.budget_ids, written.window_starts, written.spent_units, written.held_units) AS s (id, window_start, spent, held)
-        UNION ALL
-        SELECT carried.tenant_id, carried.budget_id, carried.window_start, carried.spent_units, 0, carried.granted_units
-        FROM tokbudget.carried
-        UNION ALL
-        -- What a grant bears counts for the window of its budget in the same row.
-        SELECT written.tenant_id, budget_grant.budget_id, own.window_start, 0, 0, COALESCE(s.spent, s.held)::numeric
-        FROM written, LATERAL unnest(written.budget_ids, written.spent_units, written.held_units) AS s (id, spent, held)
-        JOIN tokbudget.budget_grant ON budget_grant.grant_id = s.id,
-        LATERAL unnest(written.budget_ids, written.window_starts) AS own (id, window_start)
-        WHERE budget_grant.tenant_id = written.tenant_id AND own.id = budget_grant.budget_id
-    ),
-    folded AS (
-        SELECT slot.tenant_id, slot.id AS budget_id, slot.window_start, sum(slot.spent) AS spent, sum(slot.held) AS held, sum(slot.granted) AS granted
-        FROM slot
-        GROUP BY slot.tenant_id, slot.id, slot.window_start
-    )
     SELECT tenant_id, budget_id, window_start,
-           COALESCE(folded.spent, 0), COALESCE(balance.spent_units, 0)::numeric,
-           COALESCE(folded.held, 0), COALESCE(balance.held_units, 0)::numeric,
-           COALESCE(folded.granted, 0), COALESCE(balance.granted_units, 0)::numeric
-    FROM folded FULL JOIN tokbudget.balance USING (tenant_id, budget_id, window_start)
-    WHERE COALESCE(folded.spent, 0) <> COALESCE(balance.spent_units, 0)
-       OR COALESCE(folded.held, 0) <> COALESCE(balance.held_units, 0)
-       OR COALESCE(folded.granted, 0) <> COALESCE(balance.granted_units, 0)
+           COALESCE(folded.units, 0), COALESCE(balance.spent_units, 0)::numeric,
+           COALESCE(hold.units, 0), COALESCE(balance.held_units, 0)::numeric,
+           COALESCE(folded.granted_units, 0) + COALESCE(hold.granted_units, 0), COALESCE(balance.granted_units, 0)::numeric
+    FROM tokbudget._fold() AS folded
+    FULL JOIN tokbudget._open_holds() AS hold USING (tenant_id, budget_id, window_start)
+    FULL JOIN tokbudget._balances() AS balance USING (tenant_id, budget_id, window_start)
+    WHERE COALESCE(folded.units, 0) <> COALESCE(balance.spent_units, 0)
+       OR COALESCE(hold.units, 0) <> COALESCE(balance.held_units, 0)
+       OR COALESCE(folded.granted_units, 0) + COALESCE(hold.granted_units, 0) <> COALESCE(balance.granted_units, 0)
     ORDER BY tenant_id, budget_id, window_start
 $$;
+COMMENT ON FUNCTION tokbudget._verify_tables() IS 'internal: balances that are not the fold of the ledger and the open reservations';
+
+CREATE FUNCTION tokbudget._verify_memory() RETURNS SETOF tokbudget.difference
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    before CONSTANT tokbudget.balance_in_memory[] := ARRAY(SELECT memory FROM tokbudget._balances_in_memory() AS memory WHERE memory.in_flight = 0);
+    differences tokbudget.difference[];
+BEGIN
+    -- Memory is the present, which an older snapshot does not see.
+    IF cardinality(before) = 0 OR current_setting('transaction_isolation') <> 'read committed' THEN
+        RETURN;
+    END IF;
+    differences := ARRAY(
+        SELECT ROW(tenant_id, budget_id, window_start, COALESCE(balance.spent_units, 0), memory.spent_units,
+            COALESCE(balance.held_units, 0), memory.held_units, COALESCE(balance.granted_units, 0), memory.granted_units)::tokbudget.difference
+        FROM unnest(before) AS memory
+        LEFT JOIN tokbudget._balances() AS balance USING (tenant_id, budget_id, window_start)
+        WHERE COALESCE(balance.spent_units, 0) <> memory.spent_units OR COALESCE(balance.held_units, 0) <> memory.held_units
+            OR COALESCE(balance.granted_units, 0) <> memory.granted_units);
+    -- One that somebody changed meanwhile proves nothing.
+    RETURN QUERY
+    SELECT found.* FROM unnest(differences) AS found
+    JOIN tokbudget._balances_in_memory() AS memory ON memory.tenant_id = found.tenant_id AND memory.budget_id = found.budget
+        AND memory.window_start = found.window_start
+    WHERE memory.in_flight = 0 AND memory.spent_units = found.spent_units_balance AND memory.held_units = found.held_units_balance
+        AND memory.granted_units = found.granted_units_balance
+    ORDER BY found.tenant_id, found.budget, found.window_start;
+END;
+$$;
+COMMENT ON FUNCTION tokbudget._verify_memory() IS
+    'internal: balances in shared memory, with nothing in flight, that are not what the tables say; none under another isolation level than READ COMMITTED';
+
+CREATE FUNCTION @extschema@.tb_verify() RETURNS SETOF tokbudget.difference
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN QUERY SELECT * FROM tokbudget._verify_tables();
+    RETURN QUERY SELECT * FROM tokbudget._verify_memory();
+END;
+$$;
 COMMENT ON FUNCTION @extschema@.tb_verify() IS
-    'folds the ledger, what was carried over from months that have left it, and the open reservations, and returns every balance that differs: no rows, ever';
+    'folds the ledger, what was carried over from months that have left it, and the open reservations, and returns every balance that differs, in the table and in shared memory: no rows, ever';

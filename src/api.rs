@@ -5,6 +5,7 @@ mod account;
 mod adjust;
 mod argument;
 mod batch;
+mod engine;
 mod outcome;
 mod price;
 mod raise;

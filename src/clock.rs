@@ -31,6 +31,16 @@ pub fn now() -> Instant {
     }
 }
 
+/// The present for whoever must not fail: after the end of a transaction text can no longer be read, so an instant that a test
+/// injects counts as the end of time.
+pub fn at_end_of_transaction() -> Instant {
+    match guc::clock() {
+        // SAFETY: reads the system clock and touches nothing else.
+        None => from_postgres(unsafe { pg_sys::GetCurrentTimestamp() }),
+        Some(_) => Instant::AFTER_ALL,
+    }
+}
+
 /// From PostgreSQL's representation. Its infinities are the same extremes as ours.
 pub fn from_postgres(timestamp: pg_sys::TimestampTz) -> Instant {
     match timestamp {

@@ -4,16 +4,31 @@
 
 pub mod decide;
 #[cfg(feature = "postgres")]
-pub mod rows;
+pub mod escrow;
+#[cfg(feature = "postgres")]
+pub mod handover;
+#[cfg(feature = "postgres")]
+mod latest;
+#[cfg(feature = "postgres")]
+mod rows;
+#[cfg(feature = "postgres")]
+mod tables;
+
+use std::collections::BTreeMap;
+
+#[cfg(feature = "postgres")]
+use pgrx::spi::SpiClient;
 
 use crate::budget::decision::Claim;
 #[cfg(feature = "postgres")]
 use crate::budget::decision::{Balance, Standing};
+use crate::engine::decide::Change;
 pub use crate::engine::decide::Outcome;
+#[cfg(feature = "postgres")]
+use crate::engine::handover::Kind;
 use crate::instant::Instant;
 #[cfg(feature = "postgres")]
 use crate::ledger::Failure;
-#[cfg(feature = "postgres")]
 use crate::refusal::Refusal;
 
 /// A budget in one window, or a grant, whose one window has no beginning: what a balance is kept of.
@@ -39,6 +54,28 @@ pub struct Settlement {
     pub spent_units: i64,
     /// Change of the part that grants bear.
     pub granted_units: i64,
+    /// When the earliest of the holds that are given back expires; after all time where none is.
+    pub expires_at: Instant,
+}
+
+impl Settlement {
+    /// What it does to the balance of its slot.
+    pub fn change(&self) -> Result<Change, Refusal> {
+        let held_units = self.held_units.checked_neg().ok_or_else(decide::out_of_range)?;
+        Ok(Change { spent_units: self.spent_units, held_units, granted_units: self.granted_units })
+    }
+}
+
+/// The slots that calls touch, each with what a window gets that nobody has touched yet.
+fn touched(calls: &[&[Claim]]) -> BTreeMap<Slot, i64> {
+    let mut openings = BTreeMap::new();
+    for claim in calls.iter().copied().flatten() {
+        openings.insert(own_slot(claim), claim.opening_carry_units);
+        for grant in &claim.budget.grants {
+            openings.insert(grant_slot(grant.grant_id), 0);
+        }
+    }
+    openings
 }
 
 /// What becomes of the units of a call.
@@ -70,8 +107,53 @@ pub trait Engine {
 
     /// Gives holds back and adds spend, in full whatever the limits: the truth is always recorded. Returns the balances
     /// after it. Every slot occurs once.
-    fn settle(&mut self, tenant_id: i32, settlements: &[Settlement]) -> Result<Vec<Balance>, Failure>;
+    fn settle(&mut self, tenant_id: i32, settlements: &[Settlement], now: Instant) -> Result<Vec<Balance>, Failure>;
 
     /// Where the claims' budgets stand, without changing anything. Expired holds count as free at `now`.
     fn read(&mut self, tenant_id: i32, claims: &[Claim], now: Instant) -> Result<Vec<Standing>, Failure>;
+
+    /// The last windows of a budget up to the one that begins at `until`, latest first, each with what it got from the one
+    /// before. Only that one where it is open already.
+    fn windows(
+        &mut self,
+        tenant_id: i32,
+        budget_id: i64,
+        until: Instant,
+        windows_max: i64,
+    ) -> Result<Vec<(Instant, i64)>, Failure>;
+}
+
+/// The engine that keeps the balances of this server.
+#[cfg(feature = "postgres")]
+pub fn present<'a>(client: &'a mut SpiClient<'_>) -> Result<Box<dyn Engine + 'a>, Failure> {
+    let kind = handover::kind();
+    let ledger = handover::require(client, kind)?;
+    Ok(match kind {
+        Kind::Rows => Box::new(rows::Rows::new(client)),
+        Kind::Escrow => Box::new(escrow::Escrow::new(client, ledger)),
+    })
+}
+
+/// The same for who only looks: on a standby, and where another engine's state has not been taken over yet, the tables tell.
+#[cfg(feature = "postgres")]
+pub fn for_reading<'a>(client: &'a mut SpiClient<'_>) -> Result<Box<dyn Engine + 'a>, Failure> {
+    let kind = if handover::is_standby() { Kind::Rows } else { handover::kind() };
+    Ok(match (handover::find(client, kind)?, kind) {
+        (None, _) => Box::new(tables::Tables::new(client)),
+        (Some(_), Kind::Rows) => Box::new(rows::Rows::new(client)),
+        (Some(ledger), Kind::Escrow) => Box::new(escrow::Escrow::new(client, ledger)),
+    })
+}
+
+/// Called once per process, from `_PG_init`.
+#[cfg(feature = "postgres")]
+pub fn init() {
+    handover::init();
+    escrow::in_flight::init();
+}
+
+/// Called in the postmaster of a server that preloads the library.
+#[cfg(feature = "postgres")]
+pub fn init_preloaded() {
+    escrow::memory::init();
 }

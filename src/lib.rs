@@ -40,8 +40,10 @@ pgrx::pg_module_magic!(name, version);
 pub extern "C-unwind" fn _PG_init() {
     guc::init();
     invalidation::init();
+    engine::init();
     // SAFETY: a plain flag of the process, read before any thread exists.
     if unsafe { pgrx::pg_sys::process_shared_preload_libraries_in_progress } {
+        engine::init_preloaded();
         // Sessions inherit the tables by fork, instead of building tens of megabytes each.
         tokenizer::preload();
     }

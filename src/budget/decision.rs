@@ -57,6 +57,10 @@ pub struct Balance {
     pub carried_units: i64,
     /// The budget has another schedule now.
     pub is_superseded: bool,
+    /// What transactions of others that have not ended yet may add to the spend.
+    pub in_flight_spent_units: i64,
+    /// A growth of the spend was rolled back, and with it perhaps what told of a mark: all marks count as not told of.
+    pub is_unwatched: bool,
 }
 
 /// Where a claim's budget stands.

@@ -115,6 +115,15 @@ pub fn out_of_range() -> Refusal {
 }
 
 impl Change {
+    /// Both together; sums that leave the range stay at its end.
+    pub fn plus(self, other: Change) -> Change {
+        Change {
+            spent_units: self.spent_units.saturating_add(other.spent_units),
+            held_units: self.held_units.saturating_add(other.held_units),
+            granted_units: self.granted_units.saturating_add(other.granted_units),
+        }
+    }
+
     fn add(&mut self, other: Change) -> Result<(), Refusal> {
         add(&mut self.spent_units, other.spent_units)?;
         add(&mut self.held_units, other.held_units)?;

@@ -6,7 +6,7 @@
 mod budget_lock;
 pub mod closing;
 pub mod in_flight;
-mod load;
+pub mod load;
 pub mod memory;
 pub mod statistics;
 
@@ -18,7 +18,7 @@ use pgrx::spi::SpiClient;
 use crate::budget::decision::{Balance, Claim, Standing};
 use crate::engine::decide::{self, Balances, Change, Changes, Outcome, decide};
 use crate::engine::escrow::load::Expired;
-use crate::engine::escrow::memory::{Base, Guard, Key, Location, Place};
+use crate::engine::escrow::memory::{Guard, Key, Location, Place};
 use crate::engine::escrow::statistics::Statistics;
 use crate::engine::{Engine, Settlement, Slot, Taking, touched};
 use crate::instant::Instant;
@@ -35,6 +35,10 @@ pub struct Ledger {
 }
 
 impl Ledger {
+    pub fn has(self, key: &Key) -> bool {
+        (key.database, key.relation) == (self.database, self.relation)
+    }
+
     fn key(self, tenant_id: i32, (budget_id, start): Slot) -> Key {
         Key { budget_id, window_start: start.0, database: self.database, relation: self.relation, tenant_id }
     }
@@ -61,12 +65,13 @@ struct Freed {
 
 impl Freed {
     fn take_out(&self, balances: &mut Balances) {
-        for it in &self.expired {
-            if let Some(balance) = balances.get_mut(&it.slot) {
-                balance.held_units = balance.held_units.saturating_sub(it.held_units);
-                balance.granted_units = balance.granted_units.saturating_sub(it.granted_units);
-            }
-        }
+        self.expired.iter().for_each(|it| it.take_out(balances));
+    }
+
+    /// Whether what was read as expired is still in the balances that are locked now: a commit that gives back a hold after
+    /// its expiry says so before it changes any balance.
+    fn is_current(&self) -> bool {
+        self.expired_releases == expired_releases()
     }
 }
 
@@ -139,7 +144,7 @@ impl<'a, 'conn> Escrow<'a, 'conn> {
                 if !it.is_carry_known {
                     base.carried_units = carry(&it.slot).unwrap_or(0);
                 }
-                (it.slot, balance(&base))
+                (it.slot, base.balance())
             })
             .collect())
     }
@@ -189,14 +194,6 @@ impl<'a, 'conn> Escrow<'a, 'conn> {
     }
 }
 
-impl Freed {
-    /// Whether what was read as expired is still in the balances that are locked now: a commit that gives back a hold after
-    /// its expiry says so before it changes any balance.
-    fn is_current(&self) -> bool {
-        self.expired_releases == expired_releases()
-    }
-}
-
 fn expired_releases() -> u64 {
     memory::statistics().map_or(0, |statistics| statistics.expired_releases.load(Ordering::SeqCst))
 }
@@ -212,17 +209,6 @@ fn wait_for_closer(tenant_id: i32, budget_id: i64, location: Location) -> Result
     Ok(())
 }
 
-fn balance(base: &Base) -> Balance {
-    Balance {
-        spent_units: base.spent_units,
-        held_units: base.held_units,
-        granted_units: base.granted_units,
-        carried_units: base.carried_units,
-        is_superseded: base.is_superseded,
-        ..Balance::default()
-    }
-}
-
 /// A balance as this transaction sees it: what has been committed, its own changes, and what others have in flight at its
 /// worst, as if it were held.
 fn visible(place: &Place, location: Location) -> Balance {
@@ -236,7 +222,7 @@ fn visible(place: &Place, location: Location) -> Balance {
         granted_units: base.granted_units.saturating_add(own.granted_units),
         in_flight_spent_units: clamp(place.in_flight_spent_units - own_spent_units),
         is_unwatched: place.is_unwatched,
-        ..balance(base)
+        ..base.balance()
     }
 }
 
@@ -310,8 +296,9 @@ impl Engine for Escrow<'_, '_> {
         let slots = settlements.iter().map(|item| (item.slot, None)).collect();
         let mut locked = self.lock(tenant_id, &slots)?;
         let mut balances = std::mem::take(&mut locked.balances);
-        let mut changes = Changes::new();
-        decide::apply(&mut balances, &mut changes, &decide::changes_of_settlements(settlements)?)?;
+        let change = |item: &Settlement| Ok((item.slot, item.change()?));
+        let changes = settlements.iter().map(change).collect::<Result<Changes, Refusal>>()?;
+        decide::apply(&mut balances, &mut Changes::new(), &changes)?;
         let expires_at = |slot: &Slot| {
             settlements.iter().find(|item| item.slot == *slot).map_or(Instant::AFTER_ALL, |item| item.expires_at)
         };
@@ -343,6 +330,23 @@ impl Engine for Escrow<'_, '_> {
             balances.insert(slot, Balance { carried_units, ..Balance::default() });
         }
         Ok(decide::standings(claims, &balances)?)
+    }
+
+    fn windows(
+        &mut self,
+        tenant_id: i32,
+        budget_id: i64,
+        until: Instant,
+        windows_max: i64,
+    ) -> Result<Vec<(Instant, i64)>, Failure> {
+        let key = self.ledger.key(tenant_id, (budget_id, until));
+        let mut guard = memory::lock([&key]).ok_or(NO_MEMORY)?;
+        let open = guard.find(&key).map(|location| guard.place(location)).filter(|place| place.is_carry_known);
+        drop(guard);
+        match open {
+            Some(place) => Ok(vec![(until, place.base.carried_units)]),
+            None => load::windows(self.client, tenant_id, budget_id, until, windows_max),
+        }
     }
 }
 

@@ -42,6 +42,11 @@ latest! {
 
 latest! { Write insert_checkpoint = new_checkpoint!() }
 
+latest! {
+    /// What a window got from the one before is known to be nothing where nobody has said otherwise.
+    Write settle_carries = "UPDATE tokbudget.balance SET carried_units = 0 WHERE balance.carried_units IS NULL"
+}
+
 latest! { Write delete_checkpoint = "DELETE FROM tokbudget.checkpoint" }
 
 latest! {
@@ -74,7 +79,7 @@ latest! {
     "WITH sums AS (
          SELECT tenant_id, budget_id, window_start, COALESCE(tail.units, 0) AS spent, COALESCE(hold.units, 0) AS held,
              COALESCE(tail.granted_units, 0) OPERATOR(pg_catalog.+) COALESCE(hold.granted_units, 0) AS granted
-         FROM tokbudget._tail() AS tail FULL JOIN tokbudget._open_holds() AS hold USING (tenant_id, budget_id, window_start)
+         FROM tokbudget._tail(true) AS tail FULL JOIN tokbudget._open_holds() AS hold USING (tenant_id, budget_id, window_start)
      )
      INSERT INTO tokbudget.balance AS b (tenant_id, budget_id, window_start, spent_units, held_units, granted_units)
      SELECT sums.tenant_id, sums.budget_id, sums.window_start, sums.spent::bigint, sums.held::bigint, sums.granted::bigint
@@ -102,7 +107,7 @@ static WATCHED: AtomicU32 = AtomicU32::new(0);
 static GENERATION: AtomicU64 = AtomicU64::new(1);
 
 thread_local! {
-    static KNOWN: RefCell<Option<(u64, Ledger)>> = const { RefCell::new(None) };
+    static KNOWN: RefCell<Option<(u64, Kind, Ledger)>> = const { RefCell::new(None) };
 }
 
 /// Called once per process, from `_PG_init`.
@@ -130,35 +135,61 @@ fn table(name: &std::ffi::CStr) -> pg_sys::Oid {
     unsafe { pg_sys::get_relname_relid(name.as_ptr(), pg_sys::get_namespace_oid(c"tokbudget".as_ptr(), true)) }
 }
 
-/// Makes sure that the engine of this server keeps the balances, and says where they are.
-pub fn require(client: &mut SpiClient<'_>, kind: Kind) -> Result<Ledger, Failure> {
+/// Whether this server follows another one, and only reads.
+pub fn is_standby() -> bool {
+    // SAFETY: looks at shared memory.
+    unsafe { pg_sys::RecoveryInProgress() }
+}
+
+/// Where the balances are, if the engine of this kind keeps them. Changes nothing.
+pub fn find(client: &mut SpiClient<'_>, kind: Kind) -> Result<Option<Ledger>, Failure> {
+    if let Some(ledger) = known(kind) {
+        return Ok(Some(ledger));
+    }
+    look(client, kind)
+}
+
+fn known(kind: Kind) -> Option<Ledger> {
     // SAFETY: within a statement, where PostgreSQL itself does the same whenever it locks a table.
     unsafe { pg_sys::AcceptInvalidationMessages() };
     let present = GENERATION.load(Ordering::Relaxed);
-    if let Some(ledger) = KNOWN.with_borrow(|known| known.filter(|(generation, _)| *generation == present)) {
-        return Ok(ledger.1);
-    }
-    WATCHED.store(table(c"checkpoint").to_u32(), Ordering::Relaxed);
+    let is_current = |(generation, known, _): &(u64, Kind, Ledger)| (*generation, *known) == (present, kind);
+    KNOWN.with_borrow(|known| known.filter(is_current)).map(|(.., ledger)| ledger)
+}
+
+pub fn ledger() -> Ledger {
     // SAFETY: a plain variable of the process.
-    let database = unsafe { pg_sys::MyDatabaseId }.to_u32();
-    let ledger = Ledger { database, relation: table(c"balance").to_u32() };
+    Ledger { database: unsafe { pg_sys::MyDatabaseId }.to_u32(), relation: table(c"balance").to_u32() }
+}
+
+fn look(client: &mut SpiClient<'_>, kind: Kind) -> Result<Option<Ledger>, Failure> {
+    WATCHED.store(table(c"checkpoint").to_u32(), Ordering::Relaxed);
     let present = GENERATION.load(Ordering::Relaxed);
-    if is_taken_over(client, kind)? {
-        // Not what this transaction itself takes over: it may still be rolled back.
-        KNOWN.set(Some((present, ledger)));
-    } else {
-        take_over(client, kind, ledger)?;
+    if !is_taken_over(client, kind)? {
+        return Ok(None);
     }
+    let ledger = ledger();
+    KNOWN.set(Some((present, kind, ledger)));
+    Ok(Some(ledger))
+}
+
+/// Makes sure that the engine of this server keeps the balances, and says where they are.
+pub fn require(client: &mut SpiClient<'_>, kind: Kind) -> Result<Ledger, Failure> {
+    if let Some(ledger) = find(client, kind)? {
+        return Ok(ledger);
+    }
+    let ledger = ledger();
+    take_over(client, kind, ledger)?;
     Ok(ledger)
 }
 
-fn find(client: &mut SpiClient<'_>) -> Result<Option<bool>, Failure> {
+fn checkpoint(client: &mut SpiClient<'_>) -> Result<Option<bool>, Failure> {
     let rows = find_checkpoint(client, &[incarnation().into()])?;
     Ok(rows.first().map(|row| row.first().copied().flatten() == Some(1)))
 }
 
 fn is_taken_over(client: &mut SpiClient<'_>, kind: Kind) -> Result<bool, Failure> {
-    Ok(find(client)? == match kind {
+    Ok(checkpoint(client)? == match kind {
         Kind::Rows => None,
         Kind::Escrow => Some(true),
     })
@@ -175,40 +206,53 @@ fn take_over(client: &mut SpiClient<'_>, kind: Kind, ledger: Ledger) -> Result<(
         }
         pg_sys::LockRelationOid(table(c"balance"), pg_sys::ExclusiveLock as i32);
     }
-    match (kind, find(client)?) {
+    match (kind, checkpoint(client)?) {
         (Kind::Rows, None) | (Kind::Escrow, Some(true)) => {}
         (Kind::Escrow, None) => {
             leave_holds_out(client, &[])?;
             insert_checkpoint(client, &[incarnation().into()])?;
         }
-        (Kind::Rows, Some(true)) => {
-            add_tail_and_holds(client, &[])?;
-            delete_checkpoint(client, &[])?;
-        }
-        (kind, Some(false)) => {
-            sum_anew_here(client, ledger)?;
-            if kind == Kind::Rows {
-                add_tail_and_holds(client, &[])?;
-                delete_checkpoint(client, &[])?;
-            }
-        }
+        (Kind::Rows, Some(true)) => keep_in_rows(client)?,
+        (kind, Some(false)) => sum_anew_for(client, kind, ledger)?,
     }
     Ok(())
 }
 
-/// Sums all balances anew from the ledger, and forgets what is in memory.
-pub fn sum_anew_here(client: &mut SpiClient<'_>, ledger: Ledger) -> Result<(), Failure> {
+fn keep_in_rows(client: &mut SpiClient<'_>) -> Result<(), Failure> {
+    add_tail_and_holds(client, &[])?;
+    settle_carries(client, &[])?;
     delete_checkpoint(client, &[])?;
-    sum_anew(client, &[incarnation().into()])?;
-    forget_memory(ledger);
     Ok(())
 }
 
+/// Sums all balances anew, because somebody has changed the tables by hand. Returns on how many something is in flight.
+pub fn reload(client: &mut SpiClient<'_>) -> Result<i64, Failure> {
+    let (kind, ledger) = (kind(), ledger());
+    // SAFETY: within a transaction; in the order of `take_over`.
+    unsafe {
+        pg_sys::LockRelationOid(table(c"checkpoint"), pg_sys::ShareRowExclusiveLock as i32);
+        pg_sys::LockRelationOid(table(c"balance"), pg_sys::ExclusiveLock as i32);
+    }
+    sum_anew_for(client, kind, ledger)?;
+    Ok(forget_memory(ledger))
+}
+
+/// Sums all balances anew from the ledger, and forgets what is in memory.
+fn sum_anew_for(client: &mut SpiClient<'_>, kind: Kind, ledger: Ledger) -> Result<(), Failure> {
+    delete_checkpoint(client, &[])?;
+    sum_anew(client, &[incarnation().into()])?;
+    forget_memory(ledger);
+    match kind {
+        Kind::Rows => keep_in_rows(client),
+        Kind::Escrow => Ok(()),
+    }
+}
+
 /// Has every balance of this database read anew, as soon as nothing is in flight on it. Returns how many wait for that.
-pub fn forget_memory(ledger: Ledger) -> i64 {
+fn forget_memory(ledger: Ledger) -> i64 {
     let mut pinned = 0;
     memory::sweep(|place| {
-        if (place.key.database, place.key.relation) == (ledger.database, ledger.relation) {
+        if ledger.has(&place.key) {
             place.is_stale = true;
             pinned += i64::from(place.pins > 0);
         }

@@ -1,13 +1,11 @@
 //! The engine that locks balance rows: simple, exact, always there. Slow on a budget that every call touches, because its
 //! row stays locked until the caller's transaction ends.
 
-use std::collections::BTreeMap;
-
 use pgrx::spi::{SpiClient, SpiTupleTable};
 
 use crate::budget::decision::{Balance, Claim, Standing};
-use crate::engine::decide::{Balances, Change, Changes, NoBalance, apply, decide, out_of_range, standings};
-use crate::engine::{Engine, Outcome, Settlement, Slot, Taking, grant_slot, own_slot};
+use crate::engine::decide::{Balances, Change, Changes, NoBalance, apply, decide, standings};
+use crate::engine::{Engine, Outcome, Settlement, Slot, Taking, touched};
 use crate::instant::Instant;
 use crate::ledger::Failure;
 use crate::refusal::Refusal;
@@ -73,6 +71,16 @@ statement! {
          AND reservation.state OPERATOR(pg_catalog.=) 'held'
          AND reservation.expires_at OPERATOR(pg_catalog.<=) $3
          AND reservation.budget_ids OPERATOR(pg_catalog.&&) $2"
+}
+
+statement! {
+    /// The last ones first.
+    read find_windows(INT4OID, INT8OID, TIMESTAMPTZOID, INT8OID) =
+    "SELECT balance.window_start, balance.carried_units FROM tokbudget.balance
+     WHERE balance.tenant_id OPERATOR(pg_catalog.=) $1 AND balance.budget_id OPERATOR(pg_catalog.=) $2
+         AND balance.window_start OPERATOR(pg_catalog.<=) $3
+     ORDER BY balance.window_start DESC
+     LIMIT $4"
 }
 
 statement! {
@@ -173,7 +181,7 @@ impl Engine for Rows<'_, '_> {
         Ok(outcomes)
     }
 
-    fn settle(&mut self, tenant_id: i32, settlements: &[Settlement]) -> Result<Vec<Balance>, Failure> {
+    fn settle(&mut self, tenant_id: i32, settlements: &[Settlement], _: Instant) -> Result<Vec<Balance>, Failure> {
         if settlements.is_empty() {
             return Ok(Vec::new());
         }
@@ -181,10 +189,7 @@ impl Engine for Rows<'_, '_> {
         if settlements.iter().any(|item| !balances.contains_key(&item.slot)) {
             return Err(NoBalance.into());
         }
-        let change = |item: &Settlement| {
-            let held_units = item.held_units.checked_neg().ok_or_else(out_of_range)?;
-            Ok((item.slot, Change { spent_units: item.spent_units, held_units, granted_units: item.granted_units }))
-        };
+        let change = |item: &Settlement| Ok((item.slot, item.change()?));
         let changes = settlements.iter().map(change).collect::<Result<Changes, Refusal>>()?;
         apply(&mut balances, &mut Changes::new(), &changes)?;
         self.change(tenant_id, &changes)?;
@@ -205,18 +210,17 @@ impl Engine for Rows<'_, '_> {
         }
         Ok(standings(claims, &balances)?)
     }
-}
 
-/// The slots that calls touch, each with what a window gets that nobody has touched yet.
-fn touched(calls: &[&[Claim]]) -> BTreeMap<Slot, i64> {
-    let mut openings = BTreeMap::new();
-    for claim in calls.iter().copied().flatten() {
-        openings.insert(own_slot(claim), claim.opening_carry_units);
-        for grant in &claim.budget.grants {
-            openings.insert(grant_slot(grant.grant_id), 0);
-        }
+    fn windows(
+        &mut self,
+        tenant_id: i32,
+        budget_id: i64,
+        until: Instant,
+        windows_max: i64,
+    ) -> Result<Vec<(Instant, i64)>, Failure> {
+        let arguments = [tenant_id.into(), budget_id.into(), timestamp(until)?.into(), windows_max.into()];
+        find_windows(self.client, &arguments)?.map(|row| Ok((instant(&row, 1)?, required(&row, 2)?))).collect()
     }
-    openings
 }
 
 fn collect(table: SpiTupleTable<'_>) -> Result<Balances, Failure> {
@@ -229,6 +233,7 @@ fn collect(table: SpiTupleTable<'_>) -> Result<Balances, Failure> {
             granted_units: required(&row, 5)?,
             carried_units: required(&row, 6)?,
             is_superseded: required(&row, 7)?,
+            ..Balance::default()
         };
         balances.insert(slot, balance);
     }

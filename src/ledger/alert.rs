@@ -2,7 +2,7 @@
 
 use pgrx::spi::SpiClient;
 
-use crate::budget::decision::{Budget, Claim, Standing};
+use crate::budget::decision::{Balance, Budget, Claim, Standing};
 use crate::budget::watch::Crossing;
 use crate::engine::Outcome;
 use crate::id;
@@ -105,9 +105,12 @@ pub fn notice_spend(
     if budget.watch.is_empty() {
         return Ok(());
     }
-    let spent_units = standing.balance.spent_units;
+    let Balance { spent_units, in_flight_spent_units, is_unwatched, .. } = standing.balance;
+    // What others have in flight is counted, so that of several who pass a mark together one tells.
+    let spent_units = spent_units.saturating_add(in_flight_spent_units);
+    let before = if is_unwatched { spent_units.min(0) } else { spent_units.saturating_sub(more_units) };
     let limit_units = standing.limit_units(budget);
-    for crossing in budget.watch.crossings(limit_units, spent_units.saturating_sub(more_units), spent_units) {
+    for crossing in budget.watch.crossings(limit_units, before, spent_units) {
         let (kind, percent) = match crossing {
             Crossing::Threshold(percent) => ("threshold", percent),
             Crossing::Freeze(percent) => ("freeze", percent),

@@ -9,8 +9,7 @@ use serde_json::{Value, json};
 
 use crate::budget::decision::{Claim, remaining};
 use crate::budget::meter::{self, Amounts};
-use crate::engine::rows::Rows;
-use crate::engine::{Engine, Taking};
+use crate::engine::{self, Taking};
 use crate::id::Uuids;
 use crate::instant::Instant;
 use crate::ledger::access::Authority;
@@ -225,7 +224,7 @@ fn book(
 ) -> Result<Vec<(usize, Answer<Receipt>)>, Failure> {
     let Some(tenant_id) = prepared.first().map(|first| first.spender.tenant_id) else { return Ok(Vec::new()) };
     let calls: Vec<&[Claim]> = prepared.iter().map(|it| it.claims.as_slice()).collect();
-    let outcomes = Rows::new(client).take(tenant_id, &calls, taking, now)?;
+    let outcomes = engine::present(client)?.take(tenant_id, &calls, taking, now)?;
     let mut ids = Uuids::new(tenant_id, now)?;
     let mut answers = Vec::with_capacity(prepared.len());
     let mut entries = Vec::with_capacity(prepared.len());

@@ -7,23 +7,11 @@ use pgrx::spi::SpiClient;
 use crate::budget::decision::{Budget, Claim};
 use crate::budget::rollover::Rollover;
 use crate::budget::window::{Schedule, Window};
-use crate::engine::Engine;
-use crate::engine::rows::Rows;
+use crate::engine;
 use crate::instant::Instant;
 use crate::ledger::budgets::{self, Found};
 use crate::ledger::chain::Chain;
 use crate::ledger::{Failure, quota};
-use crate::statement::{instant, required, statement, timestamp};
-
-statement! {
-    /// The last ones first.
-    read find_windows(INT4OID, INT8OID, TIMESTAMPTZOID, INT8OID) =
-    "SELECT balance.window_start, balance.carried_units FROM tokbudget.balance
-     WHERE balance.tenant_id OPERATOR(pg_catalog.=) $1 AND balance.budget_id OPERATOR(pg_catalog.=) $2
-         AND balance.window_start OPERATOR(pg_catalog.<=) $3
-     ORDER BY balance.window_start DESC
-     LIMIT $4"
-}
 
 /// How many windows that nobody touched are followed back at most.
 const UNTOUCHED_WINDOWS_MAX: i64 = 10_000;
@@ -87,7 +75,7 @@ fn carry(
             let window = Window { start, end: window.start };
             let own = Budget { grants: Vec::new(), ..budget.clone() };
             let claim = Claim { budget: Rc::new(own), window, units: 0, opening_carry_units: carried_units };
-            let standing = Rows::new(client).read(tenant_id, &[claim], now)?.pop().unwrap_or_default();
+            let standing = engine::for_reading(client)?.read(tenant_id, &[claim], now)?.pop().unwrap_or_default();
             (start, standing.remaining_units(budget))
         }
         // Nobody has used it since it was made.
@@ -109,13 +97,11 @@ fn last_window(
 ) -> Result<Option<(Instant, i64)>, Failure> {
     // Schedules seldom change.
     for windows_max in [1, UNTOUCHED_WINDOWS_MAX] {
-        let start = timestamp(window.start)?;
-        let arguments = [tenant_id.into(), found.budget.budget_id.into(), start.into(), windows_max.into()];
-        for row in find_windows(client, &arguments)? {
-            let start = instant(&row, 1)?;
-            if found.schedule.window_at(start).is_some_and(|window| window.start == start) {
-                return Ok(Some((start, required(&row, 2)?)));
-            }
+        let budget_id = found.budget.budget_id;
+        let windows = engine::for_reading(client)?.windows(tenant_id, budget_id, window.start, windows_max)?;
+        let of_schedule = |start: Instant| found.schedule.window_at(start).is_some_and(|it| it.start == start);
+        if let Some(last) = windows.into_iter().find(|(start, _)| of_schedule(*start)) {
+            return Ok(Some(last));
         }
     }
     Ok(None)

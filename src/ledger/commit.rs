@@ -331,7 +331,7 @@ fn book(
     }
     let mut sums = Sums::default();
     for it in &prepared {
-        add(&mut sums, &it.reservation.slots, it.reservation.is_held(), &it.spent_units, &it.budgets)?;
+        add(&mut sums, &it.reservation, &it.spent_units, &it.budgets)?;
     }
     let settled = settle(client, tenant_id, sums, &kept.found, now)?;
     let mut ids = Uuids::new(tenant_id, now)?;

@@ -10,8 +10,7 @@ use serde_json::json;
 use crate::budget::decision::{Claim, remaining};
 use crate::budget::meter::{self, Amounts};
 use crate::budget::window::Window;
-use crate::engine::rows::Rows;
-use crate::engine::{Engine, Slot, Taking};
+use crate::engine::{self, Slot, Taking};
 use crate::instant::Instant;
 use crate::ledger::attribution::Attribution;
 use crate::ledger::batch::taken;
@@ -98,7 +97,7 @@ pub fn extend(
         // A price book that changed meanwhile must not make the hold smaller.
         claim.units = units(&held).saturating_sub(units(&reservation.held)).max(0);
     }
-    let outcome = Rows::new(client).take(tenant_id, &[&claims], Taking::Extend, now)?.pop();
+    let outcome = engine::present(client)?.take(tenant_id, &[&claims], Taking::Extend, now)?.pop();
     let outcome = outcome.ok_or(Failure::Internal("a call has no outcome"))?;
     let outcome = taken(outcome, &claims)??;
     let mut flags = reservation.flags.clone();

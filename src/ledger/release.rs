@@ -56,5 +56,5 @@ pub fn add_release(
     let slots = &reservation.slots;
     let nothing_spent = vec![0; slots.units.len()];
     let budgets = Settled::of_any(client, reservation.spender.tenant_id, slots)?;
-    add(sums, slots, reservation.is_held(), &nothing_spent, &budgets)
+    add(sums, reservation, &nothing_spent, &budgets)
 }

@@ -6,8 +6,7 @@ use pgrx::spi::SpiClient;
 use serde_json::json;
 
 use crate::budget::decision::{Budget, Claim, Standing, sort_by_tightness};
-use crate::engine::Engine;
-use crate::engine::rows::Rows;
+use crate::engine;
 use crate::instant::Instant;
 use crate::ledger::attribution::Attribution;
 use crate::ledger::chain::Chain;
@@ -28,7 +27,7 @@ pub fn remaining(
 ) -> Result<Vec<(Claim, Standing)>, Failure> {
     let chain = Chain::find(client, account, also, Privilege::Read.into(), None)?;
     let claims = claims(client, &chain, Intent::Look, now)?;
-    let standings = Rows::new(client).read(chain.tenant_id, &claims, now)?;
+    let standings = engine::for_reading(client)?.read(chain.tenant_id, &claims, now)?;
     let mut budgets: Vec<(Claim, Standing)> = claims.into_iter().zip(standings).collect();
     sort_by_tightness(&mut budgets);
     Ok(budgets)
@@ -58,7 +57,7 @@ pub fn affordable(
     for claim in &mut claims {
         claim.budget = Rc::new(Budget { burst_units: 0, ..(*claim.budget).clone() });
     }
-    let standings = Rows::new(client).read(chain.tenant_id, &claims, now)?;
+    let standings = engine::for_reading(client)?.read(chain.tenant_id, &claims, now)?;
     let spender = Spender::new(&chain, Some(model.to_string()), now);
     let attribution = Attribution::parse(json!({}))?;
     let fits = |client: &mut SpiClient<'_>, max_output_tokens: i64| {

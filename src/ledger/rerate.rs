@@ -9,8 +9,7 @@ use pgrx::spi::SpiClient;
 use serde_json::json;
 
 use crate::budget::meter;
-use crate::engine::rows::Rows;
-use crate::engine::{Engine, Settlement};
+use crate::engine::{self, Settlement};
 use crate::id;
 use crate::instant::Instant;
 use crate::ledger::chain::Chain;
@@ -75,7 +74,7 @@ pub fn rerate(client: &mut SpiClient<'_>, selection: &Selection<'_>, now: Instan
         }
     }
     if !selection.is_dry_run {
-        settle(client, tenant_id, &corrections)?;
+        settle(client, tenant_id, &corrections, now)?;
         let mut ids = id::Uuids::new(tenant_id, now)?;
         for correction in &mut corrections {
             correction.add(client, tenant_id, Uuid::from_bytes(ids.make()), now)?;
@@ -85,7 +84,7 @@ pub fn rerate(client: &mut SpiClient<'_>, selection: &Selection<'_>, now: Instan
 }
 
 /// Changes all balances in one go: the engine locks in the order of the settlements, which is the same everywhere.
-fn settle(client: &mut SpiClient<'_>, tenant_id: i32, corrections: &[Change]) -> Result<(), Failure> {
+fn settle(client: &mut SpiClient<'_>, tenant_id: i32, corrections: &[Change], now: Instant) -> Result<(), Failure> {
     let mut spent: BTreeMap<(i64, Instant), i64> = BTreeMap::new();
     for Change { booked, deltas, .. } in corrections {
         for ((budget_id, start), delta) in booked.budget_ids.iter().zip(&booked.window_starts).zip(deltas) {
@@ -96,9 +95,9 @@ fn settle(client: &mut SpiClient<'_>, tenant_id: i32, corrections: &[Change]) ->
     let settlements: Vec<Settlement> = spent
         .into_iter()
         .filter(|(_, spent_units)| *spent_units != 0)
-        .map(|(slot, spent_units)| Settlement { slot, held_units: 0, spent_units, granted_units: 0 })
+        .map(|(slot, spent_units)| Settlement { slot, held_units: 0, spent_units, granted_units: 0, expires_at: Instant::AFTER_ALL })
         .collect();
-    Rows::new(client).settle(tenant_id, &settlements)?;
+    engine::present(client)?.settle(tenant_id, &settlements, now)?;
     Ok(())
 }
 

@@ -11,8 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::budget::decision::{Claim, remaining};
 use crate::budget::meter::{self, Amounts};
-use crate::engine::rows::Rows;
-use crate::engine::{Engine, Outcome, Taking};
+use crate::engine::{self, Outcome, Taking};
 use crate::id::Uuids;
 use crate::instant::Instant;
 use crate::ledger::attribution::Attribution;
@@ -199,7 +198,7 @@ fn decide(
     let mut answers = Vec::with_capacity(prepared.len());
     let Some(tenant_id) = prepared.first().map(|first| first.spender.tenant_id) else { return Ok(answers) };
     let calls: Vec<&[Claim]> = prepared.iter().map(|it| it.claims.as_slice()).collect();
-    let outcomes = Rows::new(client).take(tenant_id, &calls, Taking::Hold, now)?;
+    let outcomes = engine::present(client)?.take(tenant_id, &calls, Taking::Hold, now)?;
     let mut ids = Uuids::new(tenant_id, now)?;
     for (it, outcome) in prepared.into_iter().zip(outcomes) {
         let answer = match taken(outcome, &it.claims)? {

@@ -2,8 +2,7 @@
 
 use pgrx::spi::SpiClient;
 
-use crate::engine::Engine;
-use crate::engine::rows::Rows;
+use crate::engine;
 use crate::instant::Instant;
 use crate::ledger::claims::claim;
 use crate::ledger::{Failure, alert, budgets};
@@ -13,7 +12,7 @@ use crate::ledger::{Failure, alert, budgets};
 pub fn review(client: &mut SpiClient<'_>, tenant_id: i32, budget_id: i64, now: Instant) -> Result<(), Failure> {
     for found in budgets::by_id(client, tenant_id, vec![budget_id], now)? {
         let claim = claim(client, tenant_id, found, now)?;
-        let standings = Rows::new(client).read(tenant_id, std::slice::from_ref(&claim), now)?;
+        let standings = engine::present(client)?.read(tenant_id, std::slice::from_ref(&claim), now)?;
         for standing in standings {
             let spent_units = standing.balance.spent_units;
             alert::notice_spend(client, tenant_id, &claim.budget, claim.window.start, &standing, spent_units, now)?;

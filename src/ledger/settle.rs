@@ -7,9 +7,9 @@ use pgrx::spi::SpiClient;
 use crate::budget::decision::{Balance, Budget, Claim, Standing};
 use crate::budget::settlement::Place;
 use crate::budget::window::Window;
-use crate::engine::rows::Rows;
-use crate::engine::{Engine, Settlement};
+use crate::engine::{self, Settlement};
 use crate::instant::Instant;
+use crate::ledger::reservation::Reservation;
 use crate::ledger::slots::{Slots, Sums};
 use crate::ledger::{Failure, alert, budgets};
 
@@ -41,13 +41,17 @@ impl Settled {
 /// Adds to `sums` what one settlement does: the hold goes, unless a sweep has taken it, and the spend comes.
 pub fn add(
     sums: &mut Sums,
-    held: &Slots,
-    is_held: bool,
+    reservation: &Reservation,
     spent_units: &[i64],
     budgets: &[Settled],
 ) -> Result<(), Failure> {
+    let held = &reservation.slots;
     let nothing = vec![0; held.units.len()];
-    let gone = if is_held { &held.units } else { &nothing };
+    let (gone, expires_at) = if reservation.is_held() {
+        (&held.units, reservation.expires_at)
+    } else {
+        (&nothing, Instant::AFTER_ALL)
+    };
     for (index, (slot, _)) in held.iter().enumerate() {
         let place = budgets.iter().map(|it| &it.place).find(|place| place.own == index);
         sums.add(Settlement {
@@ -55,6 +59,7 @@ pub fn add(
             held_units: gone.get(index).copied().unwrap_or(0),
             spent_units: spent_units.get(index).copied().unwrap_or(0),
             granted_units: place.map_or(0, |place| place.granted_change(gone, spent_units)),
+            expires_at,
         })?;
     }
     Ok(())
@@ -69,7 +74,7 @@ pub fn settle(
     now: Instant,
 ) -> Result<Vec<(Settlement, Balance)>, Failure> {
     let settlements = sums.into_settlements();
-    let balances = Rows::new(client).settle(tenant_id, &settlements)?;
+    let balances = engine::present(client)?.settle(tenant_id, &settlements, now)?;
     let settled: Vec<(Settlement, Balance)> = settlements.into_iter().zip(balances).collect();
     for (settlement, balance) in &settled {
         let (budget_id, window_start) = settlement.slot;
@@ -101,7 +106,7 @@ pub fn standings(
         } else {
             let window = Window { start, end: Instant::AFTER_ALL };
             let claim = Claim { budget: Rc::clone(budget), window, units: 0, opening_carry_units: 0 };
-            standings.extend(Rows::new(client).read(tenant_id, &[claim], now)?);
+            standings.extend(engine::present(client)?.read(tenant_id, &[claim], now)?);
         }
     }
     Ok(standings)

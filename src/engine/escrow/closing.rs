@@ -19,9 +19,7 @@ pub fn close(ledger: Ledger, tenant_id: i32, budget_id: i64) -> Result<Vec<Insta
     in_flight::note_closing();
     let own = in_flight::own_number();
     let is_meant = |key: &memory::Key| {
-        key.budget_id == budget_id
-            && key.tenant_id == tenant_id
-            && (key.database, key.relation) == (ledger.database, ledger.relation)
+        key.budget_id == budget_id && key.tenant_id == tenant_id && ledger.has(key)
     };
     let mut keys = Vec::new();
     memory::sweep(|place| {

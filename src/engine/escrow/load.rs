@@ -2,13 +2,14 @@
 
 use pgrx::spi::SpiClient;
 
+use crate::clock;
 use crate::engine::Slot;
+use crate::engine::decide::Balances;
 use crate::engine::escrow::memory::Base;
 use crate::engine::latest::{Row, latest};
 use crate::instant::Instant;
 use crate::ledger::Failure;
 use crate::statement::{timestamp, timestamps};
-use crate::clock;
 
 macro_rules! borne_by_slot {
     () => {
@@ -84,6 +85,16 @@ latest! {
     )
 }
 
+latest! {
+    /// The last ones first.
+    Read find_windows =
+    "SELECT balance.window_start, COALESCE(balance.carried_units, 0::bigint) FROM tokbudget._balances() AS balance
+     WHERE (balance.window_start OPERATOR(pg_catalog.<) $3 OR balance.carried_units IS NOT NULL) AND balance.tenant_id OPERATOR(pg_catalog.=) $1 AND balance.budget_id OPERATOR(pg_catalog.=) $2
+         AND balance.window_start OPERATOR(pg_catalog.<=) $3
+     ORDER BY balance.window_start DESC
+     LIMIT $4"
+}
+
 /// A balance as the tables have it.
 pub struct Loaded {
     pub slot: Slot,
@@ -127,6 +138,15 @@ pub struct Expired {
     pub granted_units: i64,
 }
 
+impl Expired {
+    pub fn take_out(&self, balances: &mut Balances) {
+        if let Some(balance) = balances.get_mut(&self.slot) {
+            balance.held_units = balance.held_units.saturating_sub(self.held_units);
+            balance.granted_units = balance.granted_units.saturating_sub(self.granted_units);
+        }
+    }
+}
+
 /// Holds of these budgets that have expired at `now`, by slot.
 pub fn expired(
     client: &mut SpiClient<'_>,
@@ -140,6 +160,19 @@ pub fn expired(
             Ok(Expired { slot: slot(&row)?, held_units: required(&row, 2)?, granted_units: required(&row, 3)? })
         })
         .collect()
+}
+
+/// The last windows of a budget that anything was recorded in, up to the one that begins at `until`, latest first.
+pub fn windows(
+    client: &mut SpiClient<'_>,
+    tenant_id: i32,
+    budget_id: i64,
+    until: Instant,
+    windows_max: i64,
+) -> Result<Vec<(Instant, i64)>, Failure> {
+    let arguments = [tenant_id.into(), budget_id.into(), timestamp(until)?.into(), windows_max.into()];
+    let rows = find_windows(client, &arguments)?;
+    rows.iter().map(|row| Ok((clock::from_postgres(required(row, 0)?), required(row, 1)?))).collect()
 }
 
 fn slot(row: &Row) -> Result<Slot, Failure> {

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 
 use pgrx::pg_sys;
 
+use crate::budget::decision::Balance;
 use crate::engine::escrow::statistics::Statistics;
 use crate::guc;
 
@@ -65,6 +66,19 @@ pub struct Base {
     pub is_superseded: bool,
 }
 
+impl Base {
+    pub fn balance(&self) -> Balance {
+        Balance {
+            spent_units: self.spent_units,
+            held_units: self.held_units,
+            granted_units: self.granted_units,
+            carried_units: self.carried_units,
+            is_superseded: self.is_superseded,
+            ..Balance::default()
+        }
+    }
+}
+
 /// A balance in memory.
 #[derive(Clone, Copy)]
 #[repr(C)]
@@ -85,8 +99,6 @@ pub struct Place {
     pub is_unwatched: bool,
     /// Whether it is known what the window got from the one before: from the tables, or from a call that opened it.
     pub is_carry_known: bool,
-    /// Whether it stands in the tables.
-    pub is_carry_saved: bool,
     is_touched: bool,
     is_used: bool,
     next: u32,
@@ -291,7 +303,7 @@ impl View {
         false
     }
 
-    fn insert(&mut self, key: Key, base: Base, is_stored: bool) -> Option<u32> {
+    fn insert(&mut self, key: Key, base: Base, is_carry_known: bool) -> Option<u32> {
         if self.partition().free == NONE {
             if !self.evict() {
                 return None;
@@ -312,8 +324,7 @@ impl View {
             closed_by: 0,
             is_stale: false,
             is_unwatched: false,
-            is_carry_known: is_stored,
-            is_carry_saved: is_stored,
+            is_carry_known,
             is_touched: true,
             is_used: true,
             next: head,
@@ -397,8 +408,8 @@ impl Guard {
     }
 
     /// Adds a balance that is not there; false if there is no room, because too much is in flight.
-    pub fn insert(&mut self, key: Key, base: Base, is_stored: bool) -> bool {
-        self.view(key.partition()).insert(key, base, is_stored).is_some()
+    pub fn insert(&mut self, key: Key, base: Base, is_carry_known: bool) -> bool {
+        self.view(key.partition()).insert(key, base, is_carry_known).is_some()
     }
 }
 

@@ -1,0 +1,139 @@
+-- The engine that keeps the balances, as its operator sees it.
+
+CREATE FUNCTION @extschema@.tb_engine() RETURNS text
+    LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'tb_engine_wrapper';
+COMMENT ON FUNCTION @extschema@.tb_engine() IS
+    'which engine keeps the balances of this server: escrow (in shared memory, no row is locked; where the library is preloaded and tokbudget.engine is auto) or rows (balance rows are locked)';
+
+CREATE TYPE tokbudget.engine_statistics AS (
+    engine text,
+    balances_max bigint,
+    balances bigint,
+    balances_in_flight bigint,
+    memory_bytes bigint,
+    hits bigint,
+    loads bigint,
+    evictions bigint,
+    refusals bigint,
+    fallbacks bigint,
+    checkpoints bigint,
+    checkpoint_at timestamp with time zone
+);
+COMMENT ON TYPE tokbudget.engine_statistics IS 'what the engine counts since the server started, of all databases';
+
+CREATE FUNCTION tokbudget._engine_statistics() RETURNS tokbudget.engine_statistics
+    LANGUAGE c VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', '_engine_statistics_wrapper';
+COMMENT ON FUNCTION tokbudget._engine_statistics() IS 'internal: counters of the engine in shared memory';
+
+CREATE VIEW tokbudget.tb_stat AS
+SELECT counted.engine, counted.balances_max, counted.balances, counted.balances_in_flight, counted.memory_bytes, counted.hits,
+    counted.loads, counted.evictions, counted.refusals, counted.fallbacks, counted.checkpoints,
+    (SELECT checkpoint.taken_at FROM tokbudget.checkpoint) AS checkpoint_at
+FROM tokbudget._engine_statistics() AS counted;
+COMMENT ON VIEW tokbudget.tb_stat IS 'what the engine counts since the server started, of all databases; of the rows engine nothing';
+COMMENT ON COLUMN tokbudget.tb_stat.engine IS 'escrow or rows';
+COMMENT ON COLUMN tokbudget.tb_stat.balances_max IS 'how many balances shared memory has room for: tokbudget.balances_max, rounded up';
+COMMENT ON COLUMN tokbudget.tb_stat.balances IS 'how many are in memory now';
+COMMENT ON COLUMN tokbudget.tb_stat.balances_in_flight IS 'on how many of them a running transaction has something in flight';
+COMMENT ON COLUMN tokbudget.tb_stat.memory_bytes IS 'shared memory that the engine has taken, bytes';
+COMMENT ON COLUMN tokbudget.tb_stat.hits IS 'calls that found all their balances in memory';
+COMMENT ON COLUMN tokbudget.tb_stat.loads IS 'balances read from the tables into memory';
+COMMENT ON COLUMN tokbudget.tb_stat.evictions IS 'balances that made room for others: many of them ask for a larger tokbudget.balances_max';
+COMMENT ON COLUMN tokbudget.tb_stat.refusals IS 'calls that did not fit';
+COMMENT ON COLUMN tokbudget.tb_stat.fallbacks IS 'balances that found no room, because everything around was in flight, and were decided from the tables under a lock';
+COMMENT ON COLUMN tokbudget.tb_stat.checkpoints IS 'checkpoints written';
+COMMENT ON COLUMN tokbudget.tb_stat.checkpoint_at IS 'when the last one of this database was written';
+
+CREATE TYPE tokbudget.balance_in_memory AS (
+    tenant_id integer,
+    budget_id bigint,
+    window_start timestamp with time zone,
+    spent_units bigint,
+    held_units bigint,
+    granted_units bigint,
+    carried_units bigint,
+    in_flight bigint
+);
+COMMENT ON TYPE tokbudget.balance_in_memory IS 'a balance as shared memory has it: what has been committed, and on behalf of how many transactions something is in flight; carried_units is NULL where it is not known yet';
+
+CREATE FUNCTION tokbudget._balances_in_memory() RETURNS SETOF tokbudget.balance_in_memory
+    LANGUAGE c VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', '_balances_in_memory_wrapper';
+COMMENT ON FUNCTION tokbudget._balances_in_memory() IS 'internal: the balances of this database in shared memory';
+
+CREATE FUNCTION tokbudget._count_checkpoint() RETURNS void
+    LANGUAGE c VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', '_count_checkpoint_wrapper';
+COMMENT ON FUNCTION tokbudget._count_checkpoint() IS 'internal: counts a checkpoint in tb_stat';
+
+CREATE FUNCTION tokbudget._take_checkpoint() RETURNS boolean
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    -- One after the other; under an old snapshot this fails where another one has been taken since.
+    PERFORM FROM tokbudget.checkpoint FOR UPDATE;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    -- One statement, one snapshot: the entries that it adds are those that its snapshot sees.
+    WITH tail AS MATERIALIZED (
+        SELECT * FROM tokbudget._tail(false)
+    ),
+    carried AS MATERIALIZED (
+        SELECT memory.tenant_id, memory.budget_id, memory.window_start, memory.carried_units
+        FROM tokbudget._balances_in_memory() AS memory
+        WHERE memory.carried_units IS NOT NULL
+    ),
+    added AS (
+        INSERT INTO tokbudget.balance AS b (tenant_id, budget_id, window_start, spent_units, granted_units, carried_units)
+        SELECT tenant_id, budget_id, window_start, COALESCE(tail.units, 0)::bigint, COALESCE(tail.granted_units, 0)::bigint,
+            carried.carried_units
+        FROM tail FULL JOIN carried USING (tenant_id, budget_id, window_start)
+        LEFT JOIN tokbudget.balance AS old USING (tenant_id, budget_id, window_start)
+        WHERE tail.units <> 0 OR tail.granted_units <> 0
+            OR carried.carried_units IS NOT NULL AND old.carried_units IS NULL AND (old.tenant_id IS NOT NULL OR carried.carried_units <> 0)
+        ORDER BY tenant_id, budget_id, window_start
+        ON CONFLICT (tenant_id, budget_id, window_start) DO UPDATE SET
+            spent_units = b.spent_units + EXCLUDED.spent_units,
+            granted_units = b.granted_units + EXCLUDED.granted_units,
+            carried_units = COALESCE(b.carried_units, EXCLUDED.carried_units)
+    )
+    UPDATE tokbudget.checkpoint SET covered = pg_current_snapshot(), taken_by = pg_current_xact_id(), taken_at = clock_timestamp()
+    WHERE EXISTS (SELECT FROM tail);
+    IF FOUND THEN
+        PERFORM tokbudget._count_checkpoint();
+    END IF;
+    RETURN true;
+END;
+$$;
+COMMENT ON FUNCTION tokbudget._take_checkpoint() IS
+    'internal: adds to the balance rows what has come since the last checkpoint, so that whoever reads a balance into memory has little to read; false where the rows engine keeps balances';
+
+CREATE FUNCTION tokbudget._close_windows(tenant_id integer, budget_id bigint) RETURNS SETOF timestamp with time zone
+    LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', '_close_windows_wrapper';
+COMMENT ON FUNCTION tokbudget._close_windows(integer, bigint) IS
+    'internal: lets nobody else hold or spend of the budget until the transaction ends, and waits for those that do; returns its windows in memory, none where the rows engine keeps balances';
+
+CREATE FUNCTION tokbudget._add_spend(tenant_id integer, budget_id bigint, window_start timestamp with time zone, spent_units bigint) RETURNS boolean
+    LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', '_add_spend_wrapper';
+COMMENT ON FUNCTION tokbudget._add_spend(integer, bigint, timestamp with time zone, bigint) IS
+    'internal: what an entry that SQL writes adds to a balance; NULL with a refusal put aside';
+
+CREATE FUNCTION tokbudget._reload() RETURNS bigint
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', '_reload_wrapper';
+COMMENT ON FUNCTION tokbudget._reload() IS 'internal: sums all balances anew';
+
+CREATE FUNCTION @extschema@.tb_reload() RETURNS bigint
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION USING ERRCODE = 'TB011', MESSAGE = 'isolation level is not supported here',
+            DETAIL = jsonb_build_object('transaction_isolation', current_setting('transaction_isolation'))::text,
+            HINT = 'Begin the transaction with BEGIN ISOLATION LEVEL READ COMMITTED.';
+    END IF;
+    RETURN tokbudget._reload();
+END;
+$$;
+COMMENT ON FUNCTION @extschema@.tb_reload() IS
+    'sums all balances anew from the ledger and the open reservations, and has those in shared memory read anew: to be called by whoever has changed the tables of tokbudget by hand. Returns on how many balances something is in flight, which are read anew once it has ended. Only for the owner of the extension; raises TB011 under another isolation level than READ COMMITTED';
