@@ -48,7 +48,7 @@ SELECT * FROM standing('moved');
 SELECT overrun FROM tb_charge('moved', NULL, '{"input_tokens": 10, "output_tokens": 0}');
 SET tokbudget.clock = '2013-05-01 12:00:00+00';
 SELECT tb_detach_month('2013-04-01', 'a test');
-SELECT window_start, spent_units, granted_units, transferred_units, entries FROM tokbudget.carried WHERE budget_id = :budget ORDER BY window_start, spent_units;
+SELECT window_start, spent_units, granted_units, transferred_units, entries FROM tokbudget.carried WHERE budget_id = :budget ORDER BY window_start, spent_units, transferred_units;
 SELECT * FROM standing('moved');
 SELECT tb_change_budget(:budget, every => 'quarter');
 SELECT * FROM standing('moved');
@@ -61,7 +61,7 @@ SELECT * FROM standing('moved');
 -- The month of those changes leaves too.
 SET tokbudget.clock = '2013-06-01 12:00:00+00';
 SELECT tb_detach_month('2013-05-01', 'a test');
-SELECT window_start, spent_units, transferred_units, entries FROM tokbudget.carried WHERE budget_id = :budget AND month = '2013-05-01' ORDER BY window_start, spent_units;
+SELECT window_start, spent_units, transferred_units, entries FROM tokbudget.carried WHERE budget_id = :budget AND month = '2013-05-01' ORDER BY window_start, spent_units, transferred_units;
 SELECT tb_change_budget(:budget, every => 'once');
 SELECT * FROM standing('moved');
 SELECT tb_change_budget(:budget, every => 'day');
