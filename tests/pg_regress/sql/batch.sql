@@ -83,8 +83,15 @@ SELECT code, message, detail::jsonb FROM refused($$SELECT * FROM tb_reserve_many
 SELECT item, booked, code FROM pg_temp.booked('[{"account": "ba-5/x", "usage": {}, "meters": {"units": 1}, "idempotency_key": "big"}]');
 SELECT item, allowed, code FROM pg_temp.reserved('[{"account": "ba-5/x", "meters": {"units": 1}, "idempotency_key": "big"}]');
 SELECT account, spent, held FROM balances('ba-5');
--- Commits whose sum no balance can count are refused too, with nothing lost.
-SELECT code, message FROM refused(format('SELECT * FROM tb_commit_many(%L)', (SELECT jsonb_agg(jsonb_build_object('reservation', reservation_id, 'usage', '{"meters": {"units": 9223372036854775807}}'::jsonb)) FROM tokbudget.reservation JOIN tokbudget.tenant USING (tenant_id) WHERE tenant.name = 'ba-5' AND state = 'held')));
+-- So are commits, of the holds of 1, 2 and 3: the first two use 10 each, the third more than the root can count beside that. Its
+-- key is free, and its hold stays, until it tells what is true.
+SELECT jsonb_agg(jsonb_build_object('reservation', reservation_id, 'usage', jsonb_build_object('meters', jsonb_build_object('units', CASE held ->> 'units' WHEN '3' THEN 9223372036854775807 ELSE 10 END)), 'idempotency_key', 'c' || (held ->> 'units')) ORDER BY held ->> 'units') AS commits
+FROM tokbudget.reservation JOIN tokbudget.tenant USING (tenant_id) WHERE tenant.name = 'ba-5' AND state = 'held' \gset
+SELECT code, message, detail::jsonb FROM refused(format('SELECT * FROM tb_commit_many(%L)', :'commits'));
+SELECT booked, code, reason, overrun FROM tb_commit_many(:'commits', all_or_nothing => false);
+SELECT account, spent, held FROM balances('ba-5');
+SELECT booked, code, reason, overrun FROM tb_commit_many(jsonb_build_array(jsonb_set(:'commits'::jsonb -> 2, '{usage}', '{"meters": {"units": 3}}')));
+SELECT account, spent, held FROM balances('ba-5');
 
 -- Nothing is an answer too.
 SELECT (SELECT count(*) FROM tb_reserve_many('[]')) AS reserve, (SELECT count(*) FROM tb_commit_many('[]')) AS commit, (SELECT count(*) FROM tb_charge_many('[]')) AS charge;
