@@ -39,6 +39,8 @@ COMMENT ON COLUMN tokbudget.slot_sum.granted_units IS 'the part of it that grant
 CREATE FUNCTION tokbudget._tail(with_own boolean) RETURNS SETOF tokbudget.slot_sum
     LANGUAGE sql STABLE PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
+    -- Planned anew with guesses that are far too high, and then compiled for longer than it runs.
+    SET jit = off
     AS $$
     WITH written AS MATERIALIZED (
         SELECT entry.tenant_id, entry.budget_ids, entry.window_starts, entry.spent_units AS units
@@ -66,6 +68,7 @@ COMMENT ON FUNCTION tokbudget._tail(boolean) IS 'internal: what entries since th
 CREATE FUNCTION tokbudget._open_holds() RETURNS SETOF tokbudget.slot_sum
     LANGUAGE sql STABLE PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
+    SET jit = off
     AS $$
     WITH written AS MATERIALIZED (
         SELECT reservation.tenant_id, reservation.budget_ids, reservation.window_starts, reservation.held_units AS units
@@ -91,6 +94,7 @@ COMMENT ON FUNCTION tokbudget._open_holds() IS 'internal: what the open reservat
 CREATE FUNCTION tokbudget._fold() RETURNS SETOF tokbudget.slot_sum
     LANGUAGE sql STABLE PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
+    SET jit = off
     AS $$
     WITH slot AS (
         SELECT entry.tenant_id, s.id, s.window_start, s.units::numeric AS units, 0::numeric AS granted
@@ -115,6 +119,7 @@ COMMENT ON FUNCTION tokbudget._fold() IS 'internal: what all entries ever add to
 CREATE FUNCTION tokbudget._balances() RETURNS SETOF tokbudget.balance
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
+    SET jit = off
     AS $$
 BEGIN
     IF NOT EXISTS (SELECT FROM tokbudget.checkpoint) THEN

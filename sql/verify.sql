@@ -16,6 +16,7 @@ COMMENT ON TYPE tokbudget.difference IS 'a balance that is not the fold of the l
 CREATE FUNCTION tokbudget._verify_tables() RETURNS SETOF tokbudget.difference
     LANGUAGE sql STABLE PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
+    SET jit = off
     AS $$
     SELECT tenant_id, budget_id, window_start,
            COALESCE(folded.units, 0), COALESCE(balance.spent_units, 0)::numeric,
@@ -34,6 +35,7 @@ COMMENT ON FUNCTION tokbudget._verify_tables() IS 'internal: balances that are n
 CREATE FUNCTION tokbudget._verify_memory() RETURNS SETOF tokbudget.difference
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
+    SET jit = off
     AS $$
 DECLARE
     before CONSTANT tokbudget.balance_in_memory[] := ARRAY(SELECT memory FROM tokbudget._balances_in_memory() AS memory WHERE memory.in_flight = 0);

@@ -83,13 +83,13 @@ impl Scopes {
         client: &mut SpiClient<'_>,
         account: &str,
         also: &[String],
-        role: Option<&str>,
+        told_role: Option<&str>,
     ) -> Result<Rc<Scope>, Failure> {
         let key = (account.to_string(), also.to_vec());
         if let Some(scope) = self.found.get(&key) {
             return Ok(Rc::clone(scope));
         }
-        let first_use = FirstUse { now: self.now, role };
+        let first_use = FirstUse { now: self.now, told_role };
         let chain = Chain::find(client, account, also, self.authority, Some(&first_use))?;
         if *self.tenant_id.get_or_insert(chain.tenant_id) != chain.tenant_id {
             return Err(Refusal::new(

@@ -56,7 +56,7 @@ pub fn extend(
     }
     ttl_us.map_or(Ok(()), check_ttl)?;
     let reservation = reservation::lock_one(client, id)?;
-    if reservation.state == "expired" || reservation.is_held() && now >= reservation.expires_at {
+    if reservation.has_expired(now) {
         return Err(Refusal::new(
             Code::ReservationExpired,
             "reservation has expired",
