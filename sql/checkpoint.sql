@@ -39,14 +39,17 @@ COMMENT ON COLUMN tokbudget.slot_sum.granted_units IS 'the part of it that grant
 CREATE FUNCTION tokbudget._tail(with_own boolean) RETURNS SETOF tokbudget.slot_sum
     LANGUAGE sql STABLE PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
-    -- Planned anew with guesses that are far too high, and then compiled for longer than it runs.
+    -- The planner cannot know how few entries are newer than the checkpoint: it would read the whole ledger, and compile that.
     SET jit = off
+    SET enable_seqscan = off
+    SET max_parallel_workers_per_gather = 0
     AS $$
     WITH written AS MATERIALIZED (
         SELECT entry.tenant_id, entry.budget_ids, entry.window_starts, entry.spent_units AS units
-        FROM tokbudget.entry, tokbudget.checkpoint
-        WHERE entry.written_by >= (SELECT pg_snapshot_xmin(first.covered) FROM tokbudget.checkpoint AS first)
-            AND (NOT pg_visible_in_snapshot(entry.written_by, checkpoint.covered) OR entry.written_by = checkpoint.taken_by)
+        FROM tokbudget.entry
+        WHERE entry.written_by >= (SELECT pg_snapshot_xmin(checkpoint.covered) FROM tokbudget.checkpoint)
+            AND (NOT pg_visible_in_snapshot(entry.written_by, (SELECT checkpoint.covered FROM tokbudget.checkpoint))
+                OR entry.written_by = (SELECT checkpoint.taken_by FROM tokbudget.checkpoint))
             AND (_tail.with_own OR entry.written_by <> COALESCE(pg_current_xact_id_if_assigned(), '0'::xid8))
     ),
     slot AS (
@@ -116,24 +119,95 @@ CREATE FUNCTION tokbudget._fold() RETURNS SETOF tokbudget.slot_sum
 $$;
 COMMENT ON FUNCTION tokbudget._fold() IS 'internal: what all entries ever add to balances, those of months that have left the ledger included';
 
-CREATE FUNCTION tokbudget._balances() RETURNS SETOF tokbudget.balance
+CREATE TYPE tokbudget.loaded_balance AS (
+    budget_id bigint,
+    window_start timestamp with time zone,
+    spent_units numeric,
+    held_units numeric,
+    granted_units numeric,
+    carried_units bigint,
+    superseded boolean
+);
+COMMENT ON TYPE tokbudget.loaded_balance IS 'a balance as it is read into memory; carried_units is NULL where it is not known';
+
+CREATE FUNCTION tokbudget._load(tenant_id integer, budget_ids bigint[], window_starts timestamp with time zone[], with_own boolean) RETURNS SETOF tokbudget.loaded_balance
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+    SET jit = off
+    SET enable_seqscan = off
+    SET max_parallel_workers_per_gather = 0
+    AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    WITH written AS MATERIALIZED (
+        SELECT entry.budget_ids, entry.window_starts, entry.spent_units, NULL::bigint[] AS held_units
+        FROM tokbudget.entry
+        WHERE entry.tenant_id = _load.tenant_id AND entry.budget_ids && _load.budget_ids
+            AND entry.written_by >= (SELECT pg_snapshot_xmin(checkpoint.covered) FROM tokbudget.checkpoint)
+            AND (NOT pg_visible_in_snapshot(entry.written_by, (SELECT checkpoint.covered FROM tokbudget.checkpoint))
+                OR entry.written_by = (SELECT checkpoint.taken_by FROM tokbudget.checkpoint))
+            AND (_load.with_own OR entry.written_by <> COALESCE(pg_current_xact_id_if_assigned(), '0'::xid8))
+        UNION ALL
+        SELECT reservation.budget_ids, reservation.window_starts, NULL, reservation.held_units
+        FROM tokbudget.reservation
+        WHERE reservation.tenant_id = _load.tenant_id AND reservation.state = 'held' AND reservation.budget_ids && _load.budget_ids
+    ),
+    slot AS (
+        SELECT s.id, s.window_start, s.spent::numeric AS spent, s.held::numeric AS held, 0::numeric AS granted
+        FROM written, LATERAL unnest(written.budget_ids, written.window_starts, written.spent_units, written.held_units) AS s (id, window_start, spent, held)
+        WHERE s.id = ANY (_load.budget_ids)
+        UNION ALL
+        SELECT own.id, own.window_start, 0, 0, COALESCE(s.spent, s.held)::numeric
+        FROM written, LATERAL unnest(written.budget_ids, written.spent_units, written.held_units) AS s (id, spent, held)
+        JOIN tokbudget.budget_grant ON budget_grant.tenant_id = _load.tenant_id AND budget_grant.grant_id = s.id,
+        LATERAL unnest(written.budget_ids, written.window_starts) AS own (id, window_start)
+        WHERE own.id = budget_grant.budget_id AND own.id = ANY (_load.budget_ids)
+    ),
+    folded AS (
+        SELECT slot.id, slot.window_start, sum(slot.spent) AS spent, sum(slot.held) AS held, sum(slot.granted) AS granted
+        FROM slot GROUP BY slot.id, slot.window_start
+    )
+    SELECT wanted.budget_id, wanted.window_start, COALESCE(balance.spent_units, 0) + COALESCE(folded.spent, 0), COALESCE(folded.held, 0),
+        COALESCE(balance.granted_units, 0) + COALESCE(folded.granted, 0), balance.carried_units, COALESCE(balance.superseded, false)
+    FROM unnest(_load.budget_ids, _load.window_starts) AS wanted (budget_id, window_start)
+    LEFT JOIN tokbudget.balance ON balance.tenant_id = _load.tenant_id AND balance.budget_id = wanted.budget_id
+        AND balance.window_start = wanted.window_start
+    LEFT JOIN folded ON folded.id = wanted.budget_id AND folded.window_start = wanted.window_start;
+END;
+$$;
+COMMENT ON FUNCTION tokbudget._load(integer, bigint[], timestamp with time zone[], boolean) IS
+    'internal: these balances as the checkpoint, the entries since and the open reservations have them, with what this transaction has written or without';
+
+CREATE FUNCTION tokbudget._expired_holds(tenant_id integer, budget_ids bigint[], at timestamp with time zone) RETURNS SETOF tokbudget.slot_sum
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
     SET jit = off
     AS $$
+#variable_conflict use_column
 BEGIN
-    IF NOT EXISTS (SELECT FROM tokbudget.checkpoint) THEN
-        RETURN QUERY SELECT balance.* FROM tokbudget.balance;
-        RETURN;
-    END IF;
     RETURN QUERY
-    SELECT tenant_id, budget_id, window_start,
-        (COALESCE(balance.spent_units, 0) + COALESCE(tail.units, 0))::bigint, COALESCE(hold.units, 0)::bigint,
-        (COALESCE(balance.granted_units, 0) + COALESCE(tail.granted_units, 0) + COALESCE(hold.granted_units, 0))::bigint,
-        balance.carried_units, COALESCE(balance.superseded, false)
-    FROM tokbudget.balance
-    FULL JOIN tokbudget._tail(true) AS tail USING (tenant_id, budget_id, window_start)
-    FULL JOIN tokbudget._open_holds() AS hold USING (tenant_id, budget_id, window_start);
+    WITH written AS MATERIALIZED (
+        SELECT reservation.budget_ids, reservation.window_starts, reservation.held_units AS units
+        FROM tokbudget.reservation
+        WHERE reservation.tenant_id = _expired_holds.tenant_id AND reservation.state = 'held'
+            AND reservation.expires_at <= _expired_holds.at AND reservation.budget_ids && _expired_holds.budget_ids
+    ),
+    slot AS (
+        SELECT s.id, s.window_start, s.units::numeric AS units, 0::numeric AS granted
+        FROM written, LATERAL unnest(written.budget_ids, written.window_starts, written.units) AS s (id, window_start, units)
+        WHERE s.id = ANY (_expired_holds.budget_ids)
+        UNION ALL
+        SELECT own.id, own.window_start, 0, s.units::numeric
+        FROM written, LATERAL unnest(written.budget_ids, written.units) AS s (id, units)
+        JOIN tokbudget.budget_grant ON budget_grant.tenant_id = _expired_holds.tenant_id AND budget_grant.grant_id = s.id,
+        LATERAL unnest(written.budget_ids, written.window_starts) AS own (id, window_start)
+        WHERE own.id = budget_grant.budget_id AND own.id = ANY (_expired_holds.budget_ids)
+    )
+    SELECT _expired_holds.tenant_id, slot.id, slot.window_start, sum(slot.units), sum(slot.granted)
+    FROM slot
+    GROUP BY slot.id, slot.window_start;
 END;
 $$;
-COMMENT ON FUNCTION tokbudget._balances() IS 'internal: all balances as they stand now, whichever engine keeps them';
+COMMENT ON FUNCTION tokbudget._expired_holds(integer, bigint[], timestamp with time zone) IS
+    'internal: what holds that have expired at the instant, and that nobody has closed yet, hold of these budgets';

@@ -52,13 +52,39 @@ CREATE TYPE tokbudget.balance_in_memory AS (
     held_units bigint,
     granted_units bigint,
     carried_units bigint,
-    in_flight bigint
+    in_flight bigint,
+    is_committed boolean
 );
-COMMENT ON TYPE tokbudget.balance_in_memory IS 'a balance as shared memory has it: what has been committed, and on behalf of how many transactions something is in flight; carried_units is NULL where it is not known yet';
+COMMENT ON TYPE tokbudget.balance_in_memory IS 'a balance as shared memory has it: what has been committed, and on behalf of how many transactions something is in flight; carried_units is NULL where it is not known yet, and is_committed says whether any of it is newer than what was read';
 
 CREATE FUNCTION tokbudget._balances_in_memory() RETURNS SETOF tokbudget.balance_in_memory
     LANGUAGE c VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', '_balances_in_memory_wrapper';
 COMMENT ON FUNCTION tokbudget._balances_in_memory() IS 'internal: the balances of this database in shared memory';
+
+CREATE FUNCTION tokbudget._balances() RETURNS SETOF tokbudget.balance
+    LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+    SET search_path = pg_catalog, pg_temp
+    SET jit = off
+    AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM tokbudget.checkpoint) THEN
+        RETURN QUERY SELECT balance.* FROM tokbudget.balance;
+        RETURN;
+    END IF;
+    RETURN QUERY
+    SELECT tenant_id, budget_id, window_start,
+        (COALESCE(balance.spent_units, 0) + COALESCE(tail.units, 0))::bigint, COALESCE(hold.units, 0)::bigint,
+        (COALESCE(balance.granted_units, 0) + COALESCE(tail.granted_units, 0) + COALESCE(hold.granted_units, 0))::bigint,
+        COALESCE(balance.carried_units, memory.carried_units), COALESCE(balance.superseded, false)
+    FROM tokbudget.balance
+    FULL JOIN tokbudget._tail(true) AS tail USING (tenant_id, budget_id, window_start)
+    FULL JOIN tokbudget._open_holds() AS hold USING (tenant_id, budget_id, window_start)
+    -- A window that was used, and of which nothing is left.
+    FULL JOIN tokbudget._balances_in_memory() AS memory USING (tenant_id, budget_id, window_start)
+    WHERE memory.is_committed OR balance.spent_units IS NOT NULL OR tail.units IS NOT NULL OR hold.units IS NOT NULL;
+END;
+$$;
+COMMENT ON FUNCTION tokbudget._balances() IS 'internal: all balances as they stand now, whichever engine keeps them';
 
 CREATE FUNCTION tokbudget._count_checkpoint() RETURNS void
     LANGUAGE c VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', '_count_checkpoint_wrapper';

@@ -14,7 +14,7 @@ CREATE TYPE tokbudget.difference AS (
 COMMENT ON TYPE tokbudget.difference IS 'a balance that is not the fold of the ledger and the open reservations';
 
 CREATE FUNCTION tokbudget._verify_tables() RETURNS SETOF tokbudget.difference
-    LANGUAGE sql STABLE PARALLEL SAFE
+    LANGUAGE sql STABLE PARALLEL RESTRICTED
     SET search_path = pg_catalog, pg_temp
     SET jit = off
     AS $$
@@ -71,7 +71,10 @@ CREATE FUNCTION @extschema@.tb_verify() RETURNS SETOF tokbudget.difference
     AS $$
 BEGIN
     RETURN QUERY SELECT * FROM tokbudget._verify_tables();
-    RETURN QUERY SELECT * FROM tokbudget._verify_memory();
+    -- What the tables themselves contradict was told above.
+    IF NOT FOUND THEN
+        RETURN QUERY SELECT * FROM tokbudget._verify_memory();
+    END IF;
 END;
 $$;
 COMMENT ON FUNCTION @extschema@.tb_verify() IS

@@ -2,6 +2,7 @@
 //! to the next client.
 
 use std::ffi::CString;
+use std::time::Duration;
 
 use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting, PostgresGucEnum};
 
@@ -14,6 +15,7 @@ pub fn clock() -> Option<CString> {
 
 static ENGINE: GucSetting<EngineChoice> = GucSetting::<EngineChoice>::new(EngineChoice::Auto);
 static BALANCES_MAX: GucSetting<i32> = GucSetting::<i32>::new(65_536);
+static UPKEEP_INTERVAL_S: GucSetting<i32> = GucSetting::<i32>::new(60);
 static CHECKPOINT_INTERVAL_MS: GucSetting<i32> = GucSetting::<i32>::new(2_000);
 
 #[derive(Clone, Copy, PartialEq, Eq, PostgresGucEnum)]
@@ -32,6 +34,11 @@ pub fn is_escrow_wanted() -> bool {
 /// How many balances shared memory has room for.
 pub fn balances_max() -> i32 {
     BALANCES_MAX.get()
+}
+
+/// How often databases are kept up; never where the setting is 0.
+pub fn upkeep_interval() -> Option<Duration> {
+    u64::try_from(UPKEEP_INTERVAL_S.get()).ok().filter(|seconds| *seconds > 0).map(Duration::from_secs)
 }
 
 /// How often a checkpoint is written where something has changed, in milliseconds.
@@ -84,5 +91,15 @@ fn init_preloaded() {
         3_600_000,
         GucContext::Sighup,
         GucFlags::UNIT_MS,
+    );
+    GucRegistry::define_int_guc(
+        c"tokbudget.upkeep_interval",
+        c"How often expired reservations are closed, old idempotency keys deleted and partitions made in every database.",
+        c"What tb_maintain() does. 0 leaves it to whoever runs jobs.",
+        &UPKEEP_INTERVAL_S,
+        0,
+        86_400,
+        GucContext::Sighup,
+        GucFlags::UNIT_S,
     );
 }

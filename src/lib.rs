@@ -29,6 +29,8 @@ mod ledger;
 mod schema;
 #[cfg(feature = "postgres")]
 mod statement;
+#[cfg(feature = "postgres")]
+mod worker;
 
 #[cfg(feature = "postgres")]
 pgrx::pg_module_magic!(name, version);
@@ -44,6 +46,7 @@ pub extern "C-unwind" fn _PG_init() {
     // SAFETY: a plain flag of the process, read before any thread exists.
     if unsafe { pgrx::pg_sys::process_shared_preload_libraries_in_progress } {
         engine::init_preloaded();
+        worker::init();
         // Sessions inherit the tables by fork, instead of building tens of megabytes each.
         tokenizer::preload();
     }

@@ -82,6 +82,7 @@ fn _balances_in_memory() -> SetOfIterator<'static, composite_type!('static, "tok
                 place.base.granted_units.into_datum(),
                 carried_units.into_datum(),
                 i64::from(place.pins).into_datum(),
+                place.is_committed.into_datum(),
             ],
         )
     }))

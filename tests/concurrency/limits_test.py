@@ -135,7 +135,7 @@ def test_clients_step_over_a_boundary() -> None:
         Clients().run(work)
         assert (tally[False, True], tally[True, True]) == (120, 120), tally.counts
         assert tally[False, False] > 0, "the boundary was passed before the first day was exhausted"
-        held = connection.execute("""SELECT array_agg(held_units ORDER BY window_start) FROM tokbudget.balance
+        held = connection.execute("""SELECT array_agg(held_units ORDER BY window_start) FROM tokbudget._balances() AS balance
             JOIN tokbudget.budget USING (tenant_id, budget_id) JOIN tokbudget.account USING (tenant_id, account_id)
             WHERE path = %s AND meter = 'tokens'""", [path]).fetchone()[0]
         assert held == [120, 120], held
@@ -153,7 +153,7 @@ def test_the_real_clock_and_a_minute() -> None:
                 tally.add(try_hold(client, path) is not None)
 
         Clients().run(work)
-        held = [units for units, in connection.execute("""SELECT held_units FROM tokbudget.balance
+        held = [units for units, in connection.execute("""SELECT held_units FROM tokbudget._balances() AS balance
             JOIN tokbudget.budget USING (tenant_id, budget_id) JOIN tokbudget.account USING (tenant_id, account_id)
             WHERE path = %s ORDER BY window_start""", [path])]
         assert sum(held) == tally[True] and held[0] <= 200 and max(held) <= 200 and len(held) <= 2, held

@@ -14,7 +14,7 @@ use pgrx::pg_sys;
 
 use crate::clock;
 use crate::engine::decide::Change;
-use crate::engine::escrow::memory::{self, Guard, Key, Location, Place};
+use crate::engine::escrow::memory::{self, Guard, Key, Location};
 use crate::instant::Instant;
 
 /// Everything that a subtransaction changed of one balance.
@@ -167,7 +167,8 @@ fn settle(location: Location, part: &Part, is_committed: bool) {
         place.in_flight_spent_units -= part.worst_spent_units;
         place.pins -= part.pins;
         if is_committed {
-            let Place { base, .. } = place;
+            (place.is_committed, place.is_changed) = (true, true);
+            let base = &mut place.base;
             base.spent_units = base.spent_units.saturating_add(part.change.spent_units);
             base.held_units = base.held_units.saturating_add(part.change.held_units);
             base.granted_units = base.granted_units.saturating_add(part.change.granted_units);

@@ -11,78 +11,21 @@ use crate::instant::Instant;
 use crate::ledger::Failure;
 use crate::statement::{timestamp, timestamps};
 
-macro_rules! borne_by_slot {
-    () => {
-        "slot AS (
-             SELECT s.id, s.window_start, s.spent::numeric AS spent, s.held::numeric AS held, 0::numeric AS granted
-             FROM written, LATERAL ROWS FROM (pg_catalog.unnest(written.budget_ids), pg_catalog.unnest(written.window_starts),
-                 pg_catalog.unnest(written.spent_units), pg_catalog.unnest(written.held_units)) AS s (id, window_start, spent, held)
-             WHERE s.id OPERATOR(pg_catalog.=) ANY ($2)
-             UNION ALL
-             SELECT own.id, own.window_start, 0, 0, COALESCE(s.spent, s.held)::numeric
-             FROM written, LATERAL ROWS FROM (pg_catalog.unnest(written.budget_ids), pg_catalog.unnest(written.spent_units),
-                 pg_catalog.unnest(written.held_units)) AS s (id, spent, held)
-             JOIN tokbudget.budget_grant ON budget_grant.tenant_id OPERATOR(pg_catalog.=) $1
-                 AND budget_grant.grant_id OPERATOR(pg_catalog.=) s.id,
-             LATERAL ROWS FROM (pg_catalog.unnest(written.budget_ids), pg_catalog.unnest(written.window_starts)) AS own (id, window_start)
-             WHERE own.id OPERATOR(pg_catalog.=) budget_grant.budget_id AND own.id OPERATOR(pg_catalog.=) ANY ($2)
-         )"
-    };
-}
-
 latest! {
     /// Sums beyond bigint stand at its end: nothing more fits there anyway.
-    Read read_balances = concat!(
-        "WITH written AS MATERIALIZED (
-             SELECT entry.budget_ids, entry.window_starts, entry.spent_units, NULL::bigint[] AS held_units
-             FROM tokbudget.entry, tokbudget.checkpoint
-             WHERE entry.tenant_id OPERATOR(pg_catalog.=) $1 AND entry.budget_ids OPERATOR(pg_catalog.&&) $2
-                 AND entry.written_by OPERATOR(pg_catalog.>=) (
-                     SELECT pg_catalog.pg_snapshot_xmin(first.covered) FROM tokbudget.checkpoint AS first)
-                 AND (NOT pg_catalog.pg_visible_in_snapshot(entry.written_by, checkpoint.covered)
-                     OR entry.written_by OPERATOR(pg_catalog.=) checkpoint.taken_by)
-                 AND ($4 OR entry.written_by OPERATOR(pg_catalog.<>)
-                     COALESCE(pg_catalog.pg_current_xact_id_if_assigned(), '0'::xid8))
-             UNION ALL
-             SELECT reservation.budget_ids, reservation.window_starts, NULL, reservation.held_units
-             FROM tokbudget.reservation
-             WHERE reservation.tenant_id OPERATOR(pg_catalog.=) $1 AND reservation.state OPERATOR(pg_catalog.=) 'held'
-                 AND reservation.budget_ids OPERATOR(pg_catalog.&&) $2
-         ), ",
-        borne_by_slot!(),
-        ", folded AS (
-             SELECT slot.id, slot.window_start, pg_catalog.sum(slot.spent) AS spent, pg_catalog.sum(slot.held) AS held,
-                 pg_catalog.sum(slot.granted) AS granted
-             FROM slot GROUP BY slot.id, slot.window_start
-         )
-         SELECT wanted.budget_id, wanted.window_start,
-             GREATEST(LEAST(COALESCE(balance.spent_units, 0) OPERATOR(pg_catalog.+) COALESCE(folded.spent, 0), 9223372036854775807), -9223372036854775808)::bigint,
-             GREATEST(LEAST(COALESCE(folded.held, 0), 9223372036854775807), -9223372036854775808)::bigint,
-             GREATEST(LEAST(COALESCE(balance.granted_units, 0) OPERATOR(pg_catalog.+) COALESCE(folded.granted, 0), 9223372036854775807), -9223372036854775808)::bigint,
-             balance.carried_units, COALESCE(balance.superseded, false)
-         FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3)) AS wanted (budget_id, window_start)
-         LEFT JOIN tokbudget.balance ON balance.tenant_id OPERATOR(pg_catalog.=) $1
-             AND balance.budget_id OPERATOR(pg_catalog.=) wanted.budget_id
-             AND balance.window_start OPERATOR(pg_catalog.=) wanted.window_start
-         LEFT JOIN folded ON folded.id OPERATOR(pg_catalog.=) wanted.budget_id
-             AND folded.window_start OPERATOR(pg_catalog.=) wanted.window_start"
-    )
+    Read read_balances =
+    "SELECT loaded.budget_id, loaded.window_start,
+         GREATEST(LEAST(loaded.spent_units, 9223372036854775807), -9223372036854775808)::bigint,
+         GREATEST(LEAST(loaded.held_units, 9223372036854775807), -9223372036854775808)::bigint,
+         GREATEST(LEAST(loaded.granted_units, 9223372036854775807), -9223372036854775808)::bigint,
+         loaded.carried_units, loaded.superseded
+     FROM tokbudget._load($1, $2, $3, $4) AS loaded"
 }
 
 latest! {
-    /// What holds that have expired, and that nobody has closed yet, hold of these budgets.
-    Read read_expired = concat!(
-        "WITH written AS MATERIALIZED (
-             SELECT reservation.budget_ids, reservation.window_starts, NULL::bigint[] AS spent_units, reservation.held_units
-             FROM tokbudget.reservation
-             WHERE reservation.tenant_id OPERATOR(pg_catalog.=) $1 AND reservation.state OPERATOR(pg_catalog.=) 'held'
-                 AND reservation.expires_at OPERATOR(pg_catalog.<=) $3
-                 AND reservation.budget_ids OPERATOR(pg_catalog.&&) $2
-         ), ",
-        borne_by_slot!(),
-        " SELECT slot.id, slot.window_start, pg_catalog.sum(slot.held)::bigint, pg_catalog.sum(slot.granted)::bigint
-          FROM slot GROUP BY slot.id, slot.window_start"
-    )
+    Read read_expired =
+    "SELECT expired.budget_id, expired.window_start, expired.units::bigint, expired.granted_units::bigint
+     FROM tokbudget._expired_holds($1, $2, $3) AS expired"
 }
 
 latest! {

@@ -99,6 +99,10 @@ pub struct Place {
     pub is_unwatched: bool,
     /// Whether it is known what the window got from the one before: from the tables, or from a call that opened it.
     pub is_carry_known: bool,
+    /// Whether something was committed since it was read.
+    pub is_committed: bool,
+    /// Whether something was committed since the last look for what needs a checkpoint.
+    pub is_changed: bool,
     is_touched: bool,
     is_used: bool,
     next: u32,
@@ -324,6 +328,8 @@ impl View {
             closed_by: 0,
             is_stale: false,
             is_unwatched: false,
+            is_committed: false,
+            is_changed: false,
             is_carry_known,
             is_touched: true,
             is_used: true,

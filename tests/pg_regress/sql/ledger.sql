@@ -41,7 +41,8 @@ SELECT * FROM balances('led');
 
 -- tb_verify finds what does not fit, in each direction: a balance that was touched, and one that is gone.
 BEGIN;
-UPDATE tokbudget.balance SET spent_units = spent_units + 1, held_units = held_units + 5
+SELECT tokbudget._take_checkpoint() IS NOT NULL AS rows_are_there;
+UPDATE tokbudget.balance SET spent_units = spent_units + 1
 FROM tokbudget.budget JOIN tokbudget.account USING (tenant_id, account_id) WHERE balance.budget_id = budget.budget_id AND path = 'led';
 SELECT window_start, spent_units_ledger, spent_units_balance, held_units_ledger, held_units_balance FROM tb_verify();
 DELETE FROM tokbudget.balance USING tokbudget.budget JOIN tokbudget.account USING (tenant_id, account_id) WHERE balance.budget_id = budget.budget_id AND path = 'led';

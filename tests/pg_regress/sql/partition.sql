@@ -123,7 +123,7 @@ SELECT spent, remaining, window_start FROM tb_remaining('bravo');
 SELECT count(*) AS listed FROM months WHERE month = '2011-03-01';
 SELECT * FROM tb_verify();
 -- The windows of a detached month are still what they were, and a balance that is not is found.
-SELECT window_start, spent_units FROM tokbudget.balance JOIN tokbudget.budget USING (tenant_id, budget_id) WHERE every = 'month' AND window_start < '2011-05-01' ORDER BY 1;
+SELECT window_start, spent_units FROM tokbudget._balances() JOIN tokbudget.budget USING (tenant_id, budget_id) WHERE every = 'month' AND window_start < '2011-05-01' ORDER BY 1;
 BEGIN;
 UPDATE tokbudget.balance SET spent_units = spent_units + 1 WHERE window_start = '2011-03-01';
 SELECT window_start, spent_units_ledger, spent_units_balance FROM tb_verify();

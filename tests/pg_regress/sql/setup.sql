@@ -26,7 +26,7 @@ LANGUAGE sql AS $$
     FROM tokbudget.tenant t
     JOIN tokbudget.account a USING (tenant_id)
     JOIN tokbudget.budget b USING (tenant_id, account_id)
-    JOIN tokbudget.balance x USING (tenant_id, budget_id)
+    JOIN tokbudget._balances() x USING (tenant_id, budget_id)
     CROSS JOIN LATERAL (SELECT CASE WHEN b.meter IN ('cost', 'internal_cost') THEN 1e9 ELSE 1 END AS nanos) u
     WHERE t.name = tenant_name
     ORDER BY a.path, b.meter, b.budget_id, x.window_start
