@@ -26,7 +26,7 @@ def stop(*_: object) -> None:
 def about(bench: Bench) -> None:
     for name, cluster in [("escrow", bench.escrow), ("rows", bench.rows)]:
         print(f"cluster {name} runs the engine: {cluster.engine()}")
-    if bench.escrow.engine() != "escrow":
+    if not bench.has_escrow:
         print("ESCROW IS NOT AVAILABLE in what is installed: the figures under that name are those of rows.")
     print(
         "Both servers are up at once and take turns. A preloaded library stands in for the disk: where the server waits for its\n"
@@ -72,7 +72,7 @@ def main() -> None:
         sync = stack.enter_context(Sync())
         escrow = stack.enter_context(Cluster("escrow", sync, []))
         rows = stack.enter_context(Cluster("rows", sync, ["tokbudget.engine = 'rows'"]))
-        bench = Bench(escrow, rows, sync, options.quick, options.full)
+        bench = Bench(escrow, rows, sync, options.quick, options.full, escrow.engine() == "escrow")
         about(bench)
         measure(bench, set(options.only or PARTS))
         bench.show_bars()

@@ -1,6 +1,7 @@
 """What the measurements share: the clusters, how long and how often, and the bars."""
 
 import dataclasses
+import math
 
 import table
 from escrow.clusters import Cluster, Sync
@@ -18,11 +19,18 @@ class Bench:
     sync: Sync
     quick: bool
     full: bool
+    has_escrow: bool
     bars: list[list[str]] = dataclasses.field(default_factory=list)
 
     @property
     def rounds(self) -> int:
+        """Of what has a bar."""
         return 1 if self.quick else 3
+
+    @property
+    def fewer_rounds(self) -> int:
+        """Of what has none, or takes long."""
+        return min(self.rounds, 2)
 
     def seconds(self, clients: int) -> int:
         """How long clients run. The first second does not count, and many clients need more of it."""
@@ -31,10 +39,10 @@ class Bench:
     def load(self, cluster: Cluster, database: str, script: str, clients: int) -> Load:
         return Load(cluster, database, script, clients, self.seconds(clients))
 
-    def interleave(self, loads: dict[str, Load]) -> Measured:
+    def interleave(self, loads: dict[str, Load], rounds: int | None = None) -> Measured:
         """Rates of each, one after the other in every round, so that what else the machine does hits all of them."""
         measured: Measured = {name: [] for name in loads}
-        for _ in range(self.rounds):
+        for _ in range(rounds or self.rounds):
             for name, load in loads.items():
                 measured[name].append(load.rate())
         return measured
@@ -42,12 +50,17 @@ class Bench:
     def bar(self, part: str, what: str, value: float, bar: float, most: bool = False) -> str:
         """Compares with the least (or most) that it should be, and keeps it for the end."""
         verdict = "met" if (value <= bar if most else value >= bar) else "not met"
-        self.bars.append([part, what, f"{value:.2f}", f"{'<=' if most else '>='} {bar:g}", verdict])
+        if not self.has_escrow:
+            verdict = "no escrow"
+        self.bars.append([f"({part}) {what}", f"{value:.2f}", f"{'<=' if most else '>='} {bar:g}", verdict])
         return verdict
+
+    def at(self, clients: int, delay: int) -> str:
+        return f"{clients} client{'s' if clients > 1 else ''}, {delay} ms"
 
     def show_bars(self) -> None:
         table.heading("The bars")
-        table.show(["of", "what", "is", "bar", ""], [[number, *rest] for number, *rest in self.bars])
+        table.show(["of", "is", "bar", ""], self.bars)
 
 
 def rate(measured: Measured, name: str) -> str:
@@ -56,7 +69,8 @@ def rate(measured: Measured, name: str) -> str:
 
 def ratio(measured: Measured, name: str, baseline: str) -> float:
     """The median of the ratios within the rounds."""
-    return table.median(one / other for one, other in zip(measured[name], measured[baseline]))
+    pairs = zip(measured[name], measured[baseline])
+    return table.median(one / other if other else math.inf for one, other in pairs)
 
 
 def times(value: float) -> str:

@@ -18,7 +18,7 @@ def run(bench: Bench, hold: str, entry: str) -> None:
             }
         )
         inserts = ratio(measured, "escrow", "INSERTs")
-        verdict = bench.bar("2", f"{clients} clients, {delay} ms: escrow / two bare INSERTs", inserts, 0.4)
+        verdict = bench.bar("2", f"{bench.at(clients, delay)}: escrow / two bare INSERTs", inserts, 0.4)
         rates = [rate(measured, name) for name in measured]
         lines.append([f"{delay} ms", clients, *rates, times(inserts), times(ratio(measured, "escrow", "rows")), verdict])
     bench.sync.set(0)

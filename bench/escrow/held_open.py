@@ -33,7 +33,7 @@ def run(bench: Bench) -> None:
     bench.sync.set(1)
     lines = []
     # On rows the clients that are queued at the end take six seconds more, one after the other.
-    cases = [(f"{CLIENTS}, and {CLIENTS} others", among_others, 1 if bench.quick else 2)]
+    cases = [(f"{CLIENTS}, and {CLIENTS} others", among_others, bench.fewer_rounds)]
     if not bench.quick:
         cases.insert(0, (f"{CLIENTS} alone", alone, 1))
     for what, holds, rounds in cases:

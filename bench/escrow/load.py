@@ -9,7 +9,11 @@ from escrow.clusters import Cluster
 
 TPS = re.compile(r"^tps = ([\d.]+)", re.MULTILINE)
 PROCESSED = re.compile(r"^number of transactions actually processed: (\d+)", re.MULTILINE)
+CONNECTING = re.compile(r"^initial connection time = ([\d.]+) ms", re.MULTILINE)
 PROGRESS = re.compile(r"^progress: ([\d.]+) s, ([\d.]+) tps", re.MULTILINE)
+
+# What a client gets to warm up, and what must be left to count.
+WARM_SECONDS = 0.4
 
 
 @dataclasses.dataclass
@@ -59,13 +63,22 @@ class Running:
         self.file.close()
 
     def rate(self) -> float:
-        """Transactions per second after the first second, in which every client plans its statements and fills its caches."""
+        """Transactions per second, without the time in which clients connect, plan their statements and fill their caches."""
         text = self.process.stdout.read()
         if self.process.wait() or "number of failed transactions: 0 " not in text:
             raise SystemExit(f"pgbench failed:\n{text[-4000:]}")
-        done, rate = int(PROCESSED.search(text)[1]), float(TPS.search(text)[1])
-        first = PROGRESS.search(text)
-        if not first:
-            return rate
-        seconds, rate_first = map(float, first.groups())
-        return (done - rate_first * seconds) / (done / rate - seconds)
+        return steady_rate(text)
+
+
+def steady_rate(text: str) -> float:
+    """Reads what pgbench printed: its progress counts from before it connects, its rate from after that."""
+    done, rate, connecting = (float(pattern.search(text)[1]) for pattern in [PROCESSED, TPS, CONNECTING])
+    connecting /= 1000
+    end = connecting + done / rate
+    before, counted = 0.0, 0.0
+    for at, tps in (map(float, line) for line in PROGRESS.findall(text)):
+        counted += tps * (at - before)
+        before = at
+        if at >= connecting + WARM_SECONDS and end - at >= WARM_SECONDS:
+            return (done - counted) / (end - at)
+    return rate

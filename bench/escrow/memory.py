@@ -20,11 +20,11 @@ def private_kib(session: Session) -> tuple[int, int]:
 
 def calls(number: int) -> str:
     """Transactions of one hold each, over all agents in turn."""
-    path = TREE.path(f"' || call % {TREE.teams} || '", f"' || call % {TREE.agents} || '")
+    path = TREE.path(f"' || item % {TREE.teams} || '", f"' || item % {TREE.agents} || '")
     return f"""
         DO $$
         BEGIN
-            FOR call IN 1..{number} LOOP
+            FOR item IN 1..{number} LOOP
                 PERFORM tb_reserve('{path}', input_tokens => 200, max_output_tokens => 300, ttl => '1 day');
                 COMMIT;
             END LOOP;
@@ -45,7 +45,7 @@ def run(bench: Bench) -> None:
     for name, cluster in [("escrow", bench.escrow), ("rows", bench.rows)]:
         idle = None
         for number in numbers:
-            rounds = [measure(cluster, number) for _ in range(bench.rounds)]
+            rounds = [measure(cluster, number) for _ in range(bench.fewer_rounds)]
             anonymous, private = (table.median(column) for column in zip(*rounds))
             idle = idle or (anonymous, private)
             more = [f"{(now - before) / 1024:+.1f}" for now, before in zip((anonymous, private), idle)]
