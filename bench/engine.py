@@ -66,7 +66,7 @@ def main() -> None:
     parser.add_argument("--full", action="store_true")
     parser.add_argument("--only", type=int, choices=PARTS, action="append", metavar="N")
     options = parser.parse_args()
-    for number in [signal.SIGTERM, signal.SIGHUP]:
+    for number in [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]:
         signal.signal(number, stop)
     with contextlib.ExitStack() as stack:
         sync = stack.enter_context(Sync())

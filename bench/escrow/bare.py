@@ -15,6 +15,7 @@ FRESH = {
     "created_at": "clock_timestamp()",
     "recorded_at": "clock_timestamp()",
     "reserved_at": "clock_timestamp()",
+    "written_by": "pg_current_xact_id()",
     "expires_at": "clock_timestamp() + interval '1 day'",
 }
 

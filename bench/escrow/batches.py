@@ -18,7 +18,8 @@ BATCH = f"SELECT count(*) FROM tb_reserve_many('{json.dumps(CALLS)}');\n"
 def many(hold: str) -> str:
     """The bare INSERT of as many rows in one statement."""
     ids = bare.ID.replace("'8000000000000000'", "lpad(item::text, 16, '0')")
-    return hold.replace(bare.ID, ids).replace(" VALUES (", " SELECT ").replace(");\n", f" FROM generate_series(1, {ITEMS}) AS item;\n")
+    select = hold.replace(bare.ID, ids).replace(" VALUES (", " SELECT ")
+    return select.replace(");\n", f" FROM generate_series(1, {ITEMS}) AS item;\n")
 
 
 def run(bench: Bench, hold: str) -> None:

@@ -94,8 +94,8 @@ class Cluster:
                 options += ["--conf", line]
             self.start(*options)
             self.check_sync()
-            # Databases are copies of it.
-            with self.session("template1") as session:
+            # To ask for the engine.
+            with self.session("postgres") as session:
                 session.run("CREATE EXTENSION tokbudget")
         except BaseException:
             self.__exit__()
@@ -127,6 +127,8 @@ class Cluster:
     def create(self, database: str) -> None:
         with self.session("postgres") as session:
             session.run(f"CREATE DATABASE {database} STRATEGY file_copy")
+        with self.session(database) as session:
+            session.run("CREATE EXTENSION tokbudget")
 
     def drop(self, database: str) -> None:
         with self.session("postgres") as session:
@@ -146,8 +148,8 @@ class Cluster:
 
     def engine(self) -> str:
         """What the server says that it runs; a library that has only one engine says nothing."""
-        with self.session("template1") as session:
-            asked = session.try_run("SELECT engine FROM tokbudget.tb_stat LIMIT 1")
+        with self.session("postgres") as session:
+            asked = session.try_run("SELECT tb_engine()")
             return asked.value if asked.sqlstate == "00000" else "rows"
 
     def statistics(self, database: str) -> str:

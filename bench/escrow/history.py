@@ -15,11 +15,16 @@ TOKENS = 320
 FIRST_ID = 1 << 60
 
 
+def month(back: int) -> str:
+    """SQL for the beginning of the month that is so many months back, UTC."""
+    return f"(date_trunc('month', timezone('UTC', now())) - interval '{back} months')"
+
+
 def begin(session: Session) -> None:
     """The accounts, and the months that the entries will be in."""
     TREE.plant(session)
     for back in range(1, MONTHS + 1):
-        session.run(f"SELECT tokbudget._add_partition((date_trunc('month', timezone('UTC', now())) - interval '{back} months')::date)")
+        session.run(f"SELECT tokbudget._add_partition({month(back)}::date)")
     # What an entry of each agent says.
     session.run(f"""
         CREATE TABLE public.agent AS
@@ -57,9 +62,7 @@ def write_month(cluster: Cluster, database: str, back: int, first: int, end: int
         session.run("SET synchronous_commit = off")
         session.run("SET maintenance_work_mem = '256MB'")
         # Evaluated once and not for every row.
-        month, suffix = session.run(
-            f"SELECT month, to_char(month, 'YYYY_MM') FROM (SELECT date_trunc('month', timezone('UTC', now())) - interval '{back} months') AS m (month)"
-        ).rows[0]
+        starts_at, suffix = session.run(f"SELECT {month(back)}, to_char({month(back)}, 'YYYY_MM')").rows[0]
         table = f"tokbudget.entry_{suffix}"
         again = without_indexes(session, table)
         session.run(f"""
@@ -67,13 +70,14 @@ def write_month(cluster: Cluster, database: str, back: int, first: int, end: int
                 window_starts, spent_units, provider, request_model, response_model, operation, requests, input_tokens,
                 cache_read_input_tokens, output_tokens, buckets, cost, currency, internal_cost, workflow, end_user, trace_id, actor)
             SELECT agent.tenant_id, (to_hex({FIRST_ID} + call.number) || '8000000000000000')::uuid, at.instant, at.instant,
-                'charge', agent.account_id, agent.account_ids, agent.budget_ids, agent.window_starts, agent.spent_units, 'openai',
-                'gpt-4o', 'gpt-4o-2024-08-06', 'chat', 1, 200, 50, 120, '{{"input": 150, "output": 120, "cache_read": 50}}',
-                0.0016375, 'USD', 0.0016375, 'support', 'user-' || call.number % 5000, to_hex({FIRST_ID} + call.number) || 'cafe', 'application'
+                'charge', agent.account_id, agent.account_ids, agent.budget_ids, agent.window_starts, agent.spent_units,
+                'openai', 'gpt-4o', 'gpt-4o-2024-08-06', 'chat', 1, 200, 50, 120,
+                '{{"uncached_input": 150, "cache_read": 50, "output_text": 120}}', 0.0016375, 'USD', 0.0016375, 'support',
+                'user-' || call.number % 5000, to_hex({FIRST_ID} + call.number) || 'cafe', 'application'
             FROM generate_series({first}::bigint, {end - 1}) AS call (number)
             JOIN public.agent ON agent.n = call.number % {TREE.agents}
             CROSS JOIN LATERAL (
-                SELECT '{month}+00'::timestamptz + interval '27 days' * ((call.number - {first}) / {end - first}::double precision)
+                SELECT '{starts_at}+00'::timestamptz + interval '27 days' * ((call.number - {first}) / {end - first}::double precision)
             ) AS at (instant)""")
         for statement in again:
             session.run(statement)
@@ -93,22 +97,31 @@ def grow(cluster: Cluster, database: str, written: int, entries: int) -> float:
         for job in jobs:
             job.result()
     with cluster.session(database) as session:
-        adopt(session, written, entries)
+        if not take_checkpoint(session):
+            add_to_balances(session, written, entries)
         session.run("CHECKPOINT")
+    # What the engine has in memory knows nothing of it.
+    cluster.restart()
     return time.monotonic() - begun
 
 
-def adopt(session: Session, written: int, entries: int) -> None:
-    """Tells the balances what was written behind the engine's back."""
+def take_checkpoint(session: Session) -> bool:
+    """Has the escrow engine sum what is new in the ledger; false where rows keeps balances."""
+    if session.run("SELECT to_regproc('tokbudget._take_checkpoint') IS NULL").value == "t":
+        return False
+    return session.run("SELECT tokbudget._take_checkpoint()").value == "t"
+
+
+def add_to_balances(session: Session, written: int, entries: int) -> None:
+    """What the new entries add to the rows in which the rows engine keeps balances."""
     session.run(f"""
         INSERT INTO tokbudget.balance AS b (tenant_id, budget_id, window_start, spent_units)
         SELECT agent.tenant_id, slot.budget_id, '-infinity', sum(calls.number) * {TOKENS}
         FROM public.agent
         CROSS JOIN LATERAL (
-            SELECT ({entries} - 1 - agent.n + {TREE.agents}) / {TREE.agents} - ({written} - 1 - agent.n + {TREE.agents}) / {TREE.agents}
+            SELECT ({entries} - 1 - agent.n + {TREE.agents}) / {TREE.agents}
+                - ({written} - 1 - agent.n + {TREE.agents}) / {TREE.agents}
         ) AS calls (number)
         CROSS JOIN LATERAL unnest(agent.budget_ids) AS slot (budget_id)
         GROUP BY agent.tenant_id, slot.budget_id
         ON CONFLICT (tenant_id, budget_id, window_start) DO UPDATE SET spent_units = b.spent_units + excluded.spent_units""")
-    if session.run("SELECT to_regproc('tb_reload') IS NOT NULL").value == "t":
-        session.run("SELECT tb_reload()")

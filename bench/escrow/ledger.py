@@ -40,7 +40,8 @@ def run(bench: Bench, cycles: bool, first_touch: bool) -> None:
         show_cycles(bench, cycle_lines, measured)
     if first_touch:
         table.heading("7. The first tb_reserve after a restart by the length of the ledger: milliseconds, medians")
-        table.show(["entries", "end of the server", "first call", "first of a next session", "difference", "bar 50 ms"], touch_lines)
+        header = ["entries", "end of the server", "first call", "first of a next session", "difference", "bar 50 ms"]
+        table.show(header, touch_lines)
     if not bench.full:
         print("The ledger of 10 million entries is left to bench/engine.py --full.")
 
@@ -71,7 +72,7 @@ def cells(measured: tuple[Measured, Measured]) -> list[str]:
 
 def show_cycles(bench: Bench, lines: list[list[object]], measured: dict[int, tuple[Measured, Measured]]) -> None:
     first, *_, last = measured
-    table.heading("5. tb_reserve, then tb_commit on escrow by the length of the ledger; every entry counts for the present window")
+    table.heading("5. tb_reserve, then tb_commit on escrow by the length of the ledger, every entry in the present window")
     table.show(["entries", "ms, 1 client", "/ two INSERTs", "cycles/s, 64 clients, 1 ms", "/ two INSERTs"], lines)
     # Runs with ledgers of different lengths cannot take turns: each is compared with the bare INSERTs of its own rounds.
     for place, what in enumerate(["1 client, 0 ms", "64 clients, 1 ms"]):
@@ -102,6 +103,5 @@ def touches(bench: Bench, size: int) -> list[list[object]]:
 def checkpoint(bench: Bench) -> None:
     """The engine's checkpoint, and the server's: a restart has only what came later to read."""
     with bench.escrow.session(DATABASE) as session:
-        if session.run("SELECT to_regproc('tb_checkpoint') IS NOT NULL").value == "t":
-            session.run("SELECT tb_checkpoint()")
+        history.take_checkpoint(session)
         session.run("CHECKPOINT")

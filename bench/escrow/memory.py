@@ -50,5 +50,5 @@ def run(bench: Bench) -> None:
             idle = idle or (anonymous, private)
             more = [f"{(now - before) / 1024:+.1f}" for now, before in zip((anonymous, private), idle)]
             lines.append([name, f"{number:,}", f"{anonymous / 1024:.1f}", more[0], f"{private / 1024:.1f}", more[1]])
-    table.heading("8. Memory of a session after so many calls, MiB: resident and anonymous; private in all; and more than before the first")
+    table.heading("8. Memory of a session after so many calls, MiB: anonymous and resident; private; each beside an idle session")
     table.show(["engine", "calls", "anonymous", "more", "private", "more"], lines)

@@ -36,7 +36,8 @@ class Tree:
         for level in range(1, self.depth):
             session.run(f"""
                 INSERT INTO tokbudget.account (tenant_id, account_id, path, parent_id, ancestor_ids)
-                SELECT parent.tenant_id, tokbudget._new_id(), wanted.path, parent.account_id, parent.ancestor_ids || parent.account_id
+                SELECT parent.tenant_id, tokbudget._new_id(), wanted.path, parent.account_id,
+                    parent.ancestor_ids || parent.account_id
                 FROM wanted JOIN tokbudget.account AS parent ON parent.path = wanted.parent
                 WHERE wanted.level = {level}""")
         session.run(f"""
