@@ -68,7 +68,8 @@ def write_month(cluster: Cluster, database: str, back: int, first: int, end: int
         session.run(f"""
             INSERT INTO {table} (tenant_id, entry_id, recorded_at, reserved_at, kind, account_id, account_ids, budget_ids,
                 window_starts, spent_units, provider, request_model, response_model, operation, requests, input_tokens,
-                cache_read_input_tokens, output_tokens, buckets, cost, currency, internal_cost, workflow, end_user, trace_id, actor)
+                cache_read_input_tokens, output_tokens, buckets, cost, currency, internal_cost, workflow, end_user, trace_id,
+                actor)
             SELECT agent.tenant_id, (to_hex({FIRST_ID} + call.number) || '8000000000000000')::uuid, at.instant, at.instant,
                 'charge', agent.account_id, agent.account_ids, agent.budget_ids, agent.window_starts, agent.spent_units,
                 'openai', 'gpt-4o', 'gpt-4o-2024-08-06', 'chat', 1, 200, 50, 120,
@@ -77,7 +78,8 @@ def write_month(cluster: Cluster, database: str, back: int, first: int, end: int
             FROM generate_series({first}::bigint, {end - 1}) AS call (number)
             JOIN public.agent ON agent.n = call.number % {TREE.agents}
             CROSS JOIN LATERAL (
-                SELECT '{starts_at}+00'::timestamptz + interval '27 days' * ((call.number - {first}) / {end - first}::double precision)
+                SELECT '{starts_at}+00'::timestamptz
+                    + interval '27 days' * ((call.number - {first}) / {end - first}::double precision)
             ) AS at (instant)""")
         for statement in again:
             session.run(statement)

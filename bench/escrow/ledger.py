@@ -35,6 +35,11 @@ def run(bench: Bench, cycles: bool, first_touch: bool) -> None:
             cycle_lines.append([f"{size:,}", *cells(measured[size])])
         if first_touch:
             touch_lines += touches(bench, size)
+    # Ten million entries take minutes.
+    if not bench.full:
+        with bench.escrow.session(DATABASE) as session:
+            wrong = session.run("SELECT count(*) FROM tb_verify()").value
+        table.progress(f"differences between balances and ledger: {wrong}")
     bench.escrow.drop(DATABASE)
     if cycles:
         show_cycles(bench, cycle_lines, measured)
