@@ -155,16 +155,18 @@ fn claims(
     at: Instant,
     now: Instant,
 ) -> Result<Vec<Claim>, Failure> {
-    let found = budgets::by_id(client, tenant_id, slots.budget_ids.clone(), now)?;
+    let found = budgets::by_id(client, tenant_id, &slots.budget_ids, now)?;
     let claim = |mut found: budgets::Found| {
         // One that has been closed or has run out since goes on counting the hold, and refuses nothing.
-        found.budget.hard &= found.is_in_force;
+        if !found.is_in_force {
+            Rc::make_mut(&mut found.budget).hard = false;
+        }
         let own = slots.iter().find(|((budget_id, _), _)| *budget_id == found.budget.budget_id);
         let start =
             own.map(|((_, start), _)| start).ok_or(Failure::Internal("a budget of a reservation is missing"))?;
-        let window = found.schedule.window_at(at).filter(|window| window.start == start);
+        let window = found.stored.window_at(at).filter(|window| window.start == start);
         let window = window.unwrap_or(Window { start, end: Instant::AFTER_ALL });
-        Ok(Claim { budget: Rc::new(found.budget), window, units: 0, opening_carry_units: 0 })
+        Ok(Claim { budget: found.budget, window, units: 0, opening_carry_units: 0 })
     };
     found.into_iter().map(claim).collect()
 }

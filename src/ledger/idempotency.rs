@@ -16,28 +16,28 @@ use crate::statement::{optional, required, statement, timestamp};
 
 statement! {
     /// A concurrent duplicate waits here until the first call's transaction has ended.
-    write claim_key(INT4OID, TEXTOID, TEXTOID, BYTEAOID, TIMESTAMPTZOID) =
+    write row claim_key(INT4OID, TEXTOID, TEXTOID, BYTEAOID, TIMESTAMPTZOID) =
     "INSERT INTO tokbudget.idempotency (tenant_id, operation, idempotency_key, payload_hash, created_at)
      VALUES ($1, $2, $3, $4, $5)
      ON CONFLICT (tenant_id, operation, idempotency_key) DO NOTHING RETURNING true"
 }
 
 statement! {
-    read find_key(INT4OID, TEXTOID, TEXTOID) =
+    read row find_key(INT4OID, TEXTOID, TEXTOID) =
     "SELECT idempotency.payload_hash, idempotency.answer FROM tokbudget.idempotency
      WHERE idempotency.tenant_id OPERATOR(pg_catalog.=) $1 AND idempotency.operation OPERATOR(pg_catalog.=) $2
          AND idempotency.idempotency_key OPERATOR(pg_catalog.=) $3"
 }
 
 statement! {
-    write store_answer(INT4OID, TEXTOID, TEXTOID, JSONBOID) =
+    write row store_answer(INT4OID, TEXTOID, TEXTOID, JSONBOID) =
     "UPDATE tokbudget.idempotency SET answer = $4
      WHERE idempotency.tenant_id OPERATOR(pg_catalog.=) $1 AND idempotency.operation OPERATOR(pg_catalog.=) $2
          AND idempotency.idempotency_key OPERATOR(pg_catalog.=) $3"
 }
 
 statement! {
-    write drop_key(INT4OID, TEXTOID, TEXTOID) =
+    write row drop_key(INT4OID, TEXTOID, TEXTOID) =
     "DELETE FROM tokbudget.idempotency
      WHERE idempotency.tenant_id OPERATOR(pg_catalog.=) $1 AND idempotency.operation OPERATOR(pg_catalog.=) $2
          AND idempotency.idempotency_key OPERATOR(pg_catalog.=) $3"

@@ -28,7 +28,7 @@ use crate::refusal::Refusal;
 use crate::statement::{statement, timestamp, timestamps};
 
 statement! {
-    write insert_reservation(
+    write row insert_reservation(
         INT4OID, UUIDOID, INT8OID, INT8ARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID, INT8ARRAYOID, JSONBOID, TEXTOID, INT8OID,
         INT8OID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, JSONBOID, JSONBOID, TEXTARRAYOID
     ) =
