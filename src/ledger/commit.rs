@@ -46,6 +46,7 @@ statement! {
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Receipt {
     /// Bytes of its UUID.
+    #[serde(with = "crate::id::as_text")]
     pub entry: [u8; 16],
     pub cost_nanos: Option<i64>,
     #[serde(default)]

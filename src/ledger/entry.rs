@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::budget::meter;
 use crate::instant::Instant;
+use crate::jsonb::Json;
 use crate::ledger::Failure;
 use crate::ledger::attribution::{Attribution, COLUMNS};
 use crate::ledger::slots::Slots;
@@ -148,7 +149,7 @@ impl Field {
             Field::Text(text) => text.into(),
             Field::Texts(texts) => texts.into(),
             Field::Flag(flag) => flag.into(),
-            Field::Json(value) => JsonB(value).into(),
+            Field::Json(value) => Json(&value).into(),
             Field::Money(nanos) => money(nanos)?.into(),
         })
     }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use pgrx::Uuid;
 use pgrx::spi::SpiClient;
-use pgrx::{JsonB, Uuid};
 use serde_json::json;
 
 use crate::budget::decision::{Claim, remaining};
@@ -14,6 +14,7 @@ use crate::budget::window::Window;
 use crate::engine::rows::Rows;
 use crate::engine::{Engine, Slot, Taking};
 use crate::instant::Instant;
+use crate::jsonb::Json;
 use crate::ledger::attribution::Attribution;
 use crate::ledger::estimate::{Wanted, estimate};
 use crate::ledger::reserve::{Hold, check_ttl};
@@ -119,7 +120,7 @@ pub fn extend(
             slots.budget_ids.into(),
             timestamps(slots.window_starts)?.into(),
             slots.units.into(),
-            JsonB(held_json.clone()).into(),
+            Json(&held_json).into(),
             max_output_tokens.into(),
             timestamp(expires_at)?.into(),
             flags.clone().into(),

@@ -16,6 +16,7 @@ use crate::engine::rows::Rows;
 use crate::engine::{Engine, Outcome, Taking};
 use crate::id::Uuids;
 use crate::instant::Instant;
+use crate::jsonb::Json;
 use crate::ledger::attribution::Attribution;
 use crate::ledger::batch::{Answer, Answers, Scope, Scopes, answer};
 use crate::ledger::estimate::{Estimate, Wanted, estimate};
@@ -60,6 +61,7 @@ pub struct Request<'a> {
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Hold {
     /// Bytes of its UUID.
+    #[serde(with = "crate::id::as_text")]
     pub reservation: [u8; 16],
     pub input_tokens: i64,
     pub max_output_tokens: i64,
@@ -252,7 +254,7 @@ fn write_down(
             slots.budget_ids.into(),
             timestamps(slots.window_starts)?.into(),
             slots.units.into(),
-            JsonB(held_json.clone()).into(),
+            Json(&held_json).into(),
             spender.model.clone().into(),
             estimate.input_tokens.into(),
             estimate.max_output_tokens.into(),
@@ -260,7 +262,7 @@ fn write_down(
             spender.currency.clone().into(),
             timestamp(now)?.into(),
             timestamp(it.expires_at)?.into(),
-            JsonB(it.attributes.clone()).into(),
+            Json(&it.attributes).into(),
             spender.fallback_unit_prices.clone().map(JsonB).into(),
             flags.clone().into(),
         ],
