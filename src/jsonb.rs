@@ -1,5 +1,5 @@
-//! JSON on its way into a column. What the ledger writes at every call is mostly small and flat, and is put into PostgreSQL's
-//! form right here, which costs a fraction of printing it as text for PostgreSQL to parse.
+//! JSON on its way into a column. What the ledger writes at every call is mostly small, and is put into PostgreSQL's form
+//! right here, which costs a fraction of printing it as text for PostgreSQL to parse.
 
 use pgrx::{IntoDatum, JsonB, pg_sys};
 use serde_json::Value;
@@ -23,57 +23,98 @@ impl IntoDatum for Json<'_> {
     }
 }
 
-/// A member has an entry for its name and one for its value; up to this many of them only the first says where it ends, the
-/// others how long they are.
-const MEMBERS_MAX: usize = 15;
-
 const OBJECT: u32 = 0x2000_0000;
+const ARRAY: u32 = 0x4000_0000;
 const ENTRY_TEXT: u32 = 0;
 const ENTRY_NUMBER: u32 = 0x1000_0000;
 const ENTRY_FALSE: u32 = 0x2000_0000;
 const ENTRY_TRUE: u32 = 0x3000_0000;
 const ENTRY_NULL: u32 = 0x4000_0000;
+const ENTRY_CONTAINER: u32 = 0x5000_0000;
+const ENTRY_TYPE: u32 = 0x7000_0000;
+const ENTRY_LENGTH: u32 = 0x0fff_ffff;
+/// The entry says where its value ends, and not how long it is.
 const ENTRY_HAS_END: u32 = 0x8000_0000;
+/// Every so many entries there is one that says where its value ends.
+const STRIDE: usize = 32;
+/// Deeper and longer values go the long way; what they are made of stays far within the bits that there are for it.
+const DEPTH_MAX: usize = 8;
+const VALUES_MAX: usize = 1024;
+const TEXT_BYTES_MAX: usize = 4096;
 
-/// The bytes of a jsonb, as `jsonb.h` and `jsonb_util.c` of PostgreSQL lay them out; none for what is not a small object of
-/// texts, whole numbers, booleans and nulls.
+/// The bytes of a jsonb, as `jsonb.h` and `jsonb_util.c` of PostgreSQL lay them out; none for what is not a small object.
 fn encode(value: &Value) -> Option<Vec<u8>> {
-    let object = value.as_object().filter(|object| object.len() <= MEMBERS_MAX && cfg!(target_endian = "little"))?;
-    let mut members: Vec<(&String, &Value)> = object.iter().collect();
-    members.sort_unstable_by_key(|(name, _)| (name.len(), name.as_bytes()));
-    // The length of the whole, what kind of container it is, and the entries.
-    let data_at = 8 + 8 * members.len();
-    let mut bytes = vec![0; data_at];
-    let mut entries = Vec::with_capacity(2 * members.len());
-    for (name, _) in &members {
-        entries.push(text(&mut bytes, name)?);
+    if !value.is_object() || cfg!(target_endian = "big") {
+        return None;
     }
-    for (_, value) in &members {
-        entries.push(match value {
-            Value::Null => ENTRY_NULL,
-            Value::Bool(false) => ENTRY_FALSE,
-            Value::Bool(true) => ENTRY_TRUE,
-            Value::String(value) => text(&mut bytes, value)?,
-            Value::Number(number) => whole_number(&mut bytes, number.as_i64()?)?,
-            Value::Array(_) | Value::Object(_) => return None,
-        });
-    }
-    // For the first entry the end of it and its length are the same.
-    if let Some(first) = entries.first_mut() {
-        *first |= ENTRY_HAS_END;
-    }
-    let container = OBJECT | u32::try_from(members.len()).ok()?;
-    let head = [u32::try_from(bytes.len()).ok()? << 2, container].into_iter().chain(entries);
-    for (place, word) in bytes.chunks_exact_mut(4).zip(head) {
-        place.copy_from_slice(&word.to_le_bytes());
-    }
+    let mut bytes = vec![0; 4];
+    encode_value(&mut bytes, value, 0)?;
+    let length = u32::try_from(bytes.len()).ok()? << 2;
+    put(&mut bytes, 0, length)?;
     Some(bytes)
 }
 
-/// How long a text may be here: far from the 28 bits that there are for a length.
-const TEXT_BYTES_MAX: usize = 1 << 16;
+fn put(bytes: &mut [u8], at: usize, word: u32) -> Option<()> {
+    bytes.get_mut(at..at + 4)?.copy_from_slice(&word.to_le_bytes());
+    Some(())
+}
 
-fn text(bytes: &mut Vec<u8>, text: &str) -> Option<u32> {
+/// Adds a value and returns its entry, with its length.
+fn encode_value(bytes: &mut Vec<u8>, value: &Value, depth: usize) -> Option<u32> {
+    match value {
+        Value::Null => Some(ENTRY_NULL),
+        Value::Bool(false) => Some(ENTRY_FALSE),
+        Value::Bool(true) => Some(ENTRY_TRUE),
+        Value::String(text) => encode_text(bytes, text),
+        Value::Number(number) => encode_number(bytes, &number.to_string()),
+        Value::Array(values) => {
+            let encoders = values.iter().map(Part::Value);
+            encode_container(bytes, ARRAY, values.len(), encoders, values.len(), depth)
+        }
+        Value::Object(object) => {
+            let mut members: Vec<(&String, &Value)> = object.iter().collect();
+            members.sort_unstable_by_key(|(name, _)| (name.len(), name.as_bytes()));
+            let names = members.iter().map(|(name, _)| Part::Name(name));
+            let values = members.iter().map(|(_, value)| Part::Value(value));
+            encode_container(bytes, OBJECT, members.len(), names.chain(values), 2 * members.len(), depth)
+        }
+    }
+}
+
+enum Part<'a> {
+    Name(&'a str),
+    Value(&'a Value),
+}
+
+fn encode_container<'a>(
+    bytes: &mut Vec<u8>,
+    kind: u32,
+    count: usize,
+    parts: impl Iterator<Item = Part<'a>>,
+    entries: usize,
+    depth: usize,
+) -> Option<u32> {
+    if depth >= DEPTH_MAX || count > VALUES_MAX {
+        return None;
+    }
+    let start = bytes.len();
+    let head = start.next_multiple_of(4);
+    bytes.resize(head + 4 + 4 * entries, 0);
+    put(bytes, head, kind | u32::try_from(count).ok()?)?;
+    let mut end = 0;
+    for (index, part) in parts.enumerate() {
+        let entry = match part {
+            Part::Name(name) => encode_text(bytes, name)?,
+            Part::Value(value) => encode_value(bytes, value, depth + 1)?,
+        };
+        end += entry & ENTRY_LENGTH;
+        let entry = if index % STRIDE == 0 { entry & ENTRY_TYPE | end | ENTRY_HAS_END } else { entry };
+        put(bytes, head + 4 + 4 * index, entry)?;
+    }
+    Some(ENTRY_CONTAINER | u32::try_from(bytes.len() - start).ok()?)
+}
+
+fn encode_text(bytes: &mut Vec<u8>, text: &str) -> Option<u32> {
     // PostgreSQL refuses a zero byte, in its own words.
     if text.len() > TEXT_BYTES_MAX || text.contains('\0') {
         return None;
@@ -82,26 +123,46 @@ fn text(bytes: &mut Vec<u8>, text: &str) -> Option<u32> {
     Some(ENTRY_TEXT | u32::try_from(text.len()).ok()?)
 }
 
-/// A numeric in its short form: digits to the base of 10000, without zeros at the end.
-fn whole_number(bytes: &mut Vec<u8>, number: i64) -> Option<u32> {
-    const BASE: u64 = 10_000;
+/// A decimal as a numeric in its short form: digits to the base of 10000, without zeros at either end.
+fn encode_number(bytes: &mut Vec<u8>, decimal: &str) -> Option<u32> {
     const SHORT: u16 = 0x8000;
     const NEGATIVE: u16 = 0x2000;
-    let mut digits = Vec::with_capacity(5);
-    let mut rest = number.unsigned_abs();
-    while rest > 0 {
-        digits.push(u16::try_from(rest % BASE).ok()?);
-        rest /= BASE;
+    const SCALE_MAX: usize = 63;
+    const WEIGHT_BITS: i16 = 0x7f;
+    const WHOLE_MAX: usize = 200;
+    let (is_negative, unsigned) = decimal.strip_prefix('-').map_or((false, decimal), |unsigned| (true, unsigned));
+    let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
+    let is_plain = whole.bytes().chain(fraction.bytes()).all(|digit| digit.is_ascii_digit());
+    if !is_plain || whole.is_empty() || whole.len() > WHOLE_MAX || fraction.len() > SCALE_MAX {
+        return None;
     }
-    let weight = u16::try_from(digits.len().saturating_sub(1)).ok()?;
-    let used = digits.iter().skip_while(|digit| **digit == 0).count();
+    let mut digits: Vec<u16> =
+        whole.as_bytes().rchunks(4).rev().filter_map(|group| digit(group, group.len())).collect();
+    let mut weight = i16::try_from(digits.len()).ok()? - 1;
+    digits.extend(fraction.as_bytes().chunks(4).filter_map(|group| digit(group, 4)));
+    let used = digits.len() - digits.iter().rev().take_while(|digit| **digit == 0).count();
+    digits.truncate(used);
+    let leading = digits.iter().take_while(|digit| **digit == 0).count();
+    weight -= i16::try_from(leading).ok()?;
+    let digits = digits.get(leading..)?;
+    let is_negative = is_negative && !digits.is_empty();
+    // Seven bits in two's complement, which is what a sign beside six bits comes to.
+    let weight = if digits.is_empty() { 0 } else { (weight & WEIGHT_BITS).cast_unsigned() };
+    let sign = if is_negative { NEGATIVE } else { 0 };
+    let scale = u16::try_from(fraction.len()).ok()? << 7;
     let start = bytes.len();
     bytes.resize(start.next_multiple_of(4), 0);
-    let length = u32::try_from(6 + 2 * used).ok()?;
+    let length = u32::try_from(6 + 2 * digits.len()).ok()?;
     bytes.extend_from_slice(&(length << 2).to_le_bytes());
-    bytes.extend_from_slice(&(SHORT | if number < 0 { NEGATIVE } else { 0 } | weight).to_le_bytes());
-    for digit in digits.iter().rev().take(used) {
+    bytes.extend_from_slice(&(SHORT | sign | scale | weight).to_le_bytes());
+    for digit in digits {
         bytes.extend_from_slice(&digit.to_le_bytes());
     }
     Some(ENTRY_NUMBER | u32::try_from(bytes.len() - start).ok()?)
+}
+
+/// Up to four decimal digits, of which those that are missing at the end are zeros.
+fn digit(group: &[u8], length: usize) -> Option<u16> {
+    let given: u16 = std::str::from_utf8(group).ok()?.parse().ok()?;
+    Some((group.len()..length).fold(given, |digit, _| digit * 10))
 }

@@ -13,6 +13,7 @@ use crate::budget::decision::{Budget, remaining};
 use crate::budget::meter::{self, Amounts};
 use crate::id::Uuids;
 use crate::instant::Instant;
+use crate::jsonb::Json;
 use crate::ledger::attribution::Attribution;
 use crate::ledger::batch::{Answer, Answers, answer};
 use crate::ledger::entry::{self, Entry, Timing};
@@ -381,7 +382,7 @@ fn book(
             idempotency::answer(client, key, &receipt)?;
         }
         let settlement = serde_json::to_value(&receipt).map_err(|_| Failure::Internal("an answer cannot be kept"))?;
-        committed.push((reservation.id, it.settle_hash, JsonB(settlement)));
+        committed.push((reservation.id, it.settle_hash, settlement));
         receipts.push((it.index, receipt));
     }
     entry::add(client, entries)?;
@@ -393,7 +394,7 @@ fn book(
 fn mark(
     client: &mut SpiClient<'_>,
     tenant_id: i32,
-    mut committed: Vec<(Uuid, Vec<u8>, JsonB)>,
+    mut committed: Vec<(Uuid, Vec<u8>, Value)>,
     now: Instant,
 ) -> Result<(), Failure> {
     if committed.len() > 1 {
@@ -401,12 +402,12 @@ fn mark(
         for (id, hash, settlement) in committed {
             ids.push(id);
             hashes.push(hash);
-            settlements.push(settlement);
+            settlements.push(JsonB(settlement));
         }
         let arguments = [tenant_id.into(), timestamp(now)?.into(), ids.into(), hashes.into(), settlements.into()];
         mark_committed(client, &arguments)?;
     } else if let Some((id, hash, settlement)) = committed.pop() {
-        let arguments = [tenant_id.into(), timestamp(now)?.into(), id.into(), hash.into(), settlement.into()];
+        let arguments = [tenant_id.into(), timestamp(now)?.into(), id.into(), hash.into(), Json(&settlement).into()];
         mark_one_committed(client, &arguments)?;
     }
     Ok(())

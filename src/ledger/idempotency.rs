@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::instant::Instant;
+use crate::jsonb::Json;
 use crate::ledger::Failure;
 use crate::refusal::{Code, Refusal};
 use crate::statement::{optional, required, statement, timestamp};
@@ -147,7 +148,7 @@ pub fn claim<T: DeserializeOwned>(client: &mut SpiClient<'_>, key: &Key, now: In
 pub fn answer(client: &mut SpiClient<'_>, key: &Key, answer: &impl Serialize) -> Result<(), Failure> {
     let Key { tenant_id, operation, key, .. } = key;
     let answer = serde_json::to_value(answer).map_err(|_| Failure::Internal("an answer cannot be kept"))?;
-    store_answer(client, &[(*tenant_id).into(), operation.name().into(), key.clone().into(), JsonB(answer).into()])?;
+    store_answer(client, &[(*tenant_id).into(), operation.name().into(), key.clone().into(), Json(&answer).into()])?;
     Ok(())
 }
 
