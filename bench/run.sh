@@ -1,17 +1,21 @@
 #!/usr/bin/env bash
-# The benchmarks, on a scratch cluster with the library preloaded. A bar that is missed is said, and no failure; a count
+# The benchmarks, on scratch clusters with the library preloaded. A bar that is missed is said, and no failure; a count
 # that is not tiktoken's is one.
 #
-#   run.sh               all of it, some ten minutes
-#   run.sh --quick       fewer texts and rounds, some two minutes
+#   run.sh               all of it, some fifteen minutes
+#   run.sh --quick       fewer texts and rounds, some three minutes
+#   run.sh --full        with a ledger of ten million entries, two minutes more
+#   run.sh --engine      only the engines, on clusters of their own (bench/engine.py has a choice of its measurements)
 #   run.sh --installed   with what is installed in the private PostgreSQL, without building it again
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 
-quick=() build=yes
+quick=() full=() build=yes others=yes
 for option; do
     case $option in
         --quick) quick=(--quick) ;;
+        --full) full=(--full) ;;
+        --engine) others=no ;;
         --installed) build=no ;;
         *) sed -n 's/^#   //p' "$0" >&2; exit 2 ;;
     esac
@@ -22,11 +26,20 @@ done
 . "$here/../pgrx-config/lib.sh"
 cd "$TB_ROOT"
 
+# Debian's Python, which setup.sh installs; the scripts need nothing else.
+python() { PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 "$@"; }
+
+printf '%s, %s processors, load before %s\n' \
+    "$(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | head -n 1)" "$(nproc)" "$(cut -d' ' -f1 /proc/loadavg)"
+printf '%s, tokbudget %s\n' "$("$TB_BIN/postgres" --version)" \
+    "$(sed -n "s/^default_version = '\(.*\)'/\1/p" "$TB_SHARE/extension/tokbudget.control")"
+
+python bench/engine.py "${quick[@]}" "${full[@]}"
+[ $others = yes ] || exit 0
+
 target=$TB_TARGET/bench
 mkdir -p "$target"
 cargo build --quiet --locked --release --manifest-path bench/tiktoken/Cargo.toml --target-dir "$target/cargo"
-# Debian's Python, which setup.sh installs; the scripts need nothing else.
-python() { PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 "$@"; }
 python bench/corpus.py "$target"
 
 cluster=bench-$$
@@ -38,15 +51,9 @@ pgrx-config/cluster.sh start $cluster --preload \
 eval "$(pgrx-config/cluster.sh env $cluster)"
 psql -X -q -c 'CREATE EXTENSION tokbudget'
 
-printf '%s, %s processors, load before %s\n' \
-    "$(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | head -n 1)" "$(nproc)" "$(cut -d' ' -f1 /proc/loadavg)"
-psql -X -A -t -c "SELECT 'PostgreSQL ' || current_setting('server_version') || ', tokbudget ' || extversion
-    FROM pg_extension WHERE extname = 'tokbudget'"
-
 python bench/throughput.py "${quick[@]}" "$target/text" "$target/cargo/release/tiktoken-bench"
 python bench/worst_case.py "${quick[@]}" "$target/text"
 python bench/call_cost.py "$target/text"
-python bench/reserve.py "${quick[@]}"
 python bench/batch.py "${quick[@]}"
 python bench/cost.py "${quick[@]}"
 [ -e "$target/prices/litellm.json" ] || python pgrx-config/price-book/documents.py "$target/prices"

@@ -1,6 +1,6 @@
 """A psql process that runs statements in one connection and tells what the server measured.
 
-The connection is the one of the environment (PGHOST and so on). Standard library only.
+The connection is the one of the environment (PGHOST and so on), unless another is given. Standard library only.
 """
 
 import dataclasses
@@ -36,7 +36,7 @@ class Result:
 class Session:
     """One connection to the server."""
 
-    def __init__(self, database: str | None = None):
+    def __init__(self, database: str | None = None, environment: dict[str, str] | None = None):
         # As options of the connection, so that the first statement is the first thing that the backend does.
         options = "-c log_statement_stats=on -c client_min_messages=log -c max_parallel_workers_per_gather=0 -c jit=off"
         command = ["psql", "-X", "-q", "-A", "-t", "-F", "\t"]
@@ -47,7 +47,7 @@ class Session:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            env=os.environ | {"PGOPTIONS": options, "PGCLIENTENCODING": "UTF8"},
+            env=(environment or os.environ) | {"PGOPTIONS": options, "PGCLIENTENCODING": "UTF8"},
         )
 
     def __enter__(self) -> "Session":

@@ -1,6 +1,7 @@
 """Plain tables and medians, the same in every part of the benchmark."""
 
 import statistics
+import sys
 from collections.abc import Sequence
 
 median = statistics.median
@@ -8,6 +9,11 @@ median = statistics.median
 
 def heading(text: str) -> None:
     print(f"\n\n{text}\n", flush=True)
+
+
+def progress(text: str) -> None:
+    """Beside the tables, for who waits."""
+    print(f"({text})", file=sys.stderr, flush=True)
 
 
 def show(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

@@ -72,6 +72,8 @@ CREATE TABLE tokbudget.budget (
     CONSTRAINT budget_valid_check CHECK (valid_from OPERATOR(pg_catalog.<) valid_until)
 );
 CREATE INDEX budget_tenant_id_account_id_idx ON tokbudget.budget (tenant_id, account_id);
+-- Users name a budget without its tenant.
+CREATE INDEX budget_budget_id_idx ON tokbudget.budget (budget_id);
 COMMENT ON TABLE tokbudget.budget IS 'limits: how much of a meter an account and all below it may use per window';
 COMMENT ON COLUMN tokbudget.budget.tenant_id IS 'tenant of the account';
 COMMENT ON COLUMN tokbudget.budget.budget_id IS 'id, unique within the tenant, ordered by time';

@@ -82,11 +82,12 @@ BEGIN
         AND (slot.id = _rewindow.budget.budget_id OR slot.id IN (
             SELECT budget_grant.grant_id FROM tokbudget.budget_grant
             WHERE budget_grant.tenant_id = _rewindow.budget.tenant_id AND budget_grant.budget_id = _rewindow.budget.budget_id));
-    -- Months that have left the ledger have left their sums.
-    SELECT COALESCE(spent_in_entries, 0) + COALESCE(sum(carried.spent_units - carried.granted_units), 0) INTO spent_in_entries
+    -- Months that have left the ledger have left their sums, in which what a transfer brought stands twice.
+    SELECT COALESCE(spent_in_entries, 0) + COALESCE(sum(carried.spent_units - carried.granted_units - carried.transferred_units), 0)
+    INTO spent_in_entries
     FROM tokbudget.carried
     WHERE carried.tenant_id = _rewindow.budget.tenant_id AND carried.budget_id = _rewindow.budget.budget_id
-        AND carried.window_start >= starts_at;
+        AND carried.reserved_from >= starts_at;
     IF spent_in_entries <> spent_in_balance THEN
         PERFORM tokbudget._transfer(_rewindow.budget, starts_at, spent_in_entries::bigint - spent_in_balance, _rewindow.reason);
     END IF;

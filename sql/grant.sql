@@ -20,6 +20,8 @@ CREATE TABLE tokbudget.budget_grant (
     CONSTRAINT budget_grant_amount_check CHECK (amount_units OPERATOR(pg_catalog.>) 0::bigint)
 );
 CREATE INDEX budget_grant_budget_idx ON tokbudget.budget_grant (tenant_id, budget_id);
+-- Users name a grant without its tenant.
+CREATE INDEX budget_grant_grant_id_idx ON tokbudget.budget_grant (grant_id);
 COMMENT ON TABLE tokbudget.budget_grant IS 'extra amounts on budgets: top-ups and temporary boosts';
 COMMENT ON COLUMN tokbudget.budget_grant.tenant_id IS 'tenant of the budget';
 COMMENT ON COLUMN tokbudget.budget_grant.grant_id IS 'id, unique within the tenant, also among its budgets';

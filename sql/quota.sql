@@ -52,6 +52,8 @@ CREATE TABLE tokbudget.first_use (
     account_id bigint NOT NULL,
     pattern text NOT NULL,
     kind text NOT NULL,
+    role text,
+    role_from_attribute boolean NOT NULL,
     CONSTRAINT first_use_pkey PRIMARY KEY (tenant_id, account_id, pattern)
 );
 COMMENT ON TABLE tokbudget.first_use IS 'which accounts that nobody has made are made on their first use';
@@ -59,6 +61,8 @@ COMMENT ON COLUMN tokbudget.first_use.tenant_id IS 'tenant of the node';
 COMMENT ON COLUMN tokbudget.first_use.account_id IS 'node below which they may be made';
 COMMENT ON COLUMN tokbudget.first_use.pattern IS 'path below the node, name by name, * for any letters within a name';
 COMMENT ON COLUMN tokbudget.first_use.kind IS 'kind that they get';
+COMMENT ON COLUMN tokbudget.first_use.role IS 'label role that they get, which quotas go by; NULL for none';
+COMMENT ON COLUMN tokbudget.first_use.role_from_attribute IS 'the attribute role of the call that makes one takes the place of role: callers are trusted to say which quota is theirs';
 
 CREATE TRIGGER quota_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON tokbudget.quota
     FOR EACH STATEMENT EXECUTE FUNCTION tokbudget._notice_change();
@@ -67,14 +71,16 @@ CREATE TRIGGER first_use_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON
     FOR EACH STATEMENT EXECUTE FUNCTION tokbudget._notice_change();
 ALTER TABLE tokbudget.first_use ENABLE ALWAYS TRIGGER first_use_changed;
 
-CREATE FUNCTION @extschema@.tb_set_first_use(account text, kind text, pattern text DEFAULT '*', reason text DEFAULT NULL) RETURNS void
+CREATE FUNCTION @extschema@.tb_set_first_use(account text, kind text, pattern text DEFAULT '*', reason text DEFAULT NULL, role text DEFAULT NULL,
+    role_from_attribute boolean DEFAULT false) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     AS $$
 #variable_conflict use_column
 DECLARE
     found_account tokbudget.account;
-    old_kind text;
+    old_rule tokbudget.first_use;
+    new_rule tokbudget.first_use;
 BEGIN
     -- A pattern has the form of a path.
     IF tokbudget._account_chain(tb_set_first_use.pattern) IS NULL THEN
@@ -85,25 +91,35 @@ BEGIN
             DETAIL = jsonb_build_object('kind', tb_set_first_use.kind)::text,
             HINT = 'A kind is a word such as session or user; NULL ends the making of accounts.';
     END IF;
+    IF btrim(tb_set_first_use.role) = '' OR tb_set_first_use.role_from_attribute IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'TB008', MESSAGE = 'invalid role',
+            DETAIL = jsonb_build_object('role', tb_set_first_use.role, 'role_from_attribute', tb_set_first_use.role_from_attribute)::text,
+            HINT = 'A role is a word such as engineer, or NULL for none; role_from_attribute is true or false.';
+    END IF;
     found_account := tokbudget._find_account(tb_set_first_use.account);
     PERFORM tokbudget._require_access(found_account.tenant_id, found_account.ancestor_ids || found_account.account_id, 'administer');
-    SELECT f.kind INTO old_kind FROM tokbudget.first_use AS f
+    SELECT f.* INTO old_rule FROM tokbudget.first_use AS f
     WHERE f.tenant_id = found_account.tenant_id AND f.account_id = found_account.account_id AND f.pattern = tb_set_first_use.pattern;
     IF tb_set_first_use.kind IS NULL THEN
         DELETE FROM tokbudget.first_use AS f
         WHERE f.tenant_id = found_account.tenant_id AND f.account_id = found_account.account_id AND f.pattern = tb_set_first_use.pattern;
     ELSE
-        INSERT INTO tokbudget.first_use (tenant_id, account_id, pattern, kind)
-        VALUES (found_account.tenant_id, found_account.account_id, tb_set_first_use.pattern, tb_set_first_use.kind)
-        ON CONFLICT (tenant_id, account_id, pattern) DO UPDATE SET kind = EXCLUDED.kind;
+        INSERT INTO tokbudget.first_use AS f (tenant_id, account_id, pattern, kind, role, role_from_attribute)
+        VALUES (found_account.tenant_id, found_account.account_id, tb_set_first_use.pattern, tb_set_first_use.kind, tb_set_first_use.role,
+            tb_set_first_use.role_from_attribute)
+        ON CONFLICT (tenant_id, account_id, pattern) DO UPDATE SET kind = EXCLUDED.kind, role = EXCLUDED.role,
+            role_from_attribute = EXCLUDED.role_from_attribute
+        RETURNING f.* INTO new_rule;
     END IF;
     PERFORM tokbudget._log_change(found_account.tenant_id, found_account.account_id, 'account', found_account.account_id, 'set_first_use',
-        jsonb_build_object('pattern', tb_set_first_use.pattern, 'kind', old_kind),
-        jsonb_build_object('pattern', tb_set_first_use.pattern, 'kind', tb_set_first_use.kind), tb_set_first_use.reason);
+        jsonb_build_object('pattern', tb_set_first_use.pattern, 'kind', old_rule.kind, 'role', old_rule.role,
+            'role_from_attribute', old_rule.role_from_attribute),
+        jsonb_build_object('pattern', tb_set_first_use.pattern, 'kind', new_rule.kind, 'role', new_rule.role,
+            'role_from_attribute', new_rule.role_from_attribute), tb_set_first_use.reason);
 END;
 $$;
-COMMENT ON FUNCTION @extschema@.tb_set_first_use(text, text, text, text) IS
-    'lets accounts below account be made on their first use by whoever reserves or charges, with that kind: those whose path below it is pattern (names joined by a slash, * for any letters within a name; * alone for direct children). The deepest account above that has a matching pattern decides, there the longest. kind NULL ends it. Raises TB002 for an unknown account, TB008 for an invalid kind or pattern';
+COMMENT ON FUNCTION @extschema@.tb_set_first_use(text, text, text, text, text, boolean) IS
+    'lets accounts below account be made on their first use by whoever reserves or charges, with that kind: those whose path below it is pattern (names joined by a slash, * for any letters within a name; * alone for direct children). The deepest account above that has a matching pattern decides, there the longest. Quotas go by the label role that the accounts get: role, or with role_from_attribute the attribute role of the call that makes one, where it has that; then whoever may spend there chooses among the quotas. Set again it replaces the rule for the pattern; kind NULL ends it. Raises TB002 for an unknown account, TB008 for an invalid kind, pattern or role';
 
 CREATE FUNCTION @extschema@.tb_set_quota(
     account text,
@@ -184,7 +200,7 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION @extschema@.tb_set_quota(text, text, text, numeric, text, text, text, boolean, text, text, timestamp with time zone, numeric, integer[], integer, text, numeric, text) IS
-    'gives every account of the kind below account a budget of its own on its first use, in the transaction that first spends; for accounts whose label role is role in the place of the one for all. Accounts whose path below account is pattern are made on first use, as tb_set_first_use does (NULL makes none). Set again it changes the amount and options of what was given, but for budgets that were changed since; a schedule changes only for what is given later. The other arguments are those of tb_create_budget. Raises TB002 for an unknown account, TB008 for an invalid value';
+    'gives every account of the kind below account a budget of its own on its first use, in the transaction that first spends; for accounts whose label role is role in the place of the one for all. Accounts whose path below account is pattern are made on first use, as tb_set_first_use does where it has no rule for the pattern yet (NULL makes none); they have no role then. Set again it changes the amount and options of what was given, but for budgets that were changed since; a schedule changes only for what is given later. The other arguments are those of tb_create_budget. Raises TB002 for an unknown account, TB008 for an invalid value';
 
 CREATE FUNCTION @extschema@.tb_remove_quota(quota bigint, reason text) RETURNS bigint
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER

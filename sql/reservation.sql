@@ -160,7 +160,7 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION @extschema@.tb_try_reserve(text, text, bigint, text, jsonb, bigint, jsonb, text[], text, interval, jsonb) IS
-    'tb_reserve that answers with a row instead of an error: allowed, or the code, reason, detail and hint of the refusal. Never raises for a refusal';
+    'tb_reserve that answers with a row instead of an error: allowed, or the code, reason, detail and hint of the refusal. Never raises for a refusal. An account that a refused call made on first use stays, with its quotas and nothing spent';
 
 CREATE FUNCTION @extschema@.tb_reserve(
     account text,
@@ -264,7 +264,7 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION @extschema@.tb_release(uuid, text, text) IS
-    'gives a reservation back unused: true when it was held, false when it had been released or had expired already. Raises TB003 unknown reservation, TB005 already committed, TB006 idempotency key reused';
+    'gives a reservation back unused: true when it gave something back, false when the reservation had been released or had expired already, swept or not. Raises TB003 unknown reservation, TB005 already committed, TB006 idempotency key reused';
 
 CREATE FUNCTION tokbudget._expire(batch_size integer) RETURNS integer
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', '_expire_wrapper';

@@ -7,11 +7,13 @@ CREATE TABLE tokbudget.carried (
     window_start timestamp with time zone NOT NULL,
     carried_id bigint NOT NULL,
     month date NOT NULL,
+    reserved_from timestamp with time zone NOT NULL,
     spent_units numeric NOT NULL,
     granted_units numeric NOT NULL,
+    transferred_units numeric NOT NULL,
     entries bigint NOT NULL,
     carried_at timestamp with time zone NOT NULL,
-    CONSTRAINT carried_pkey PRIMARY KEY (tenant_id, budget_id, window_start, carried_id)
+    CONSTRAINT carried_pkey PRIMARY KEY (tenant_id, budget_id, window_start, carried_id, reserved_from)
 );
 COMMENT ON TABLE tokbudget.carried IS 'sums of the months that have left the ledger, append-only: tb_verify() adds them to what is left';
 COMMENT ON COLUMN tokbudget.carried.tenant_id IS 'tenant of the budget';
@@ -19,8 +21,10 @@ COMMENT ON COLUMN tokbudget.carried.budget_id IS 'budget that the entries counte
 COMMENT ON COLUMN tokbudget.carried.window_start IS 'window in which they counted; -infinity for a budget without windows';
 COMMENT ON COLUMN tokbudget.carried.carried_id IS 'id of the departure, the same for all rows of one';
 COMMENT ON COLUMN tokbudget.carried.month IS 'first day of the month that left, UTC';
+COMMENT ON COLUMN tokbudget.carried.reserved_from IS 'when the first call of those that it sums was made; all of them were made on that day in the zone of the budget';
 COMMENT ON COLUMN tokbudget.carried.spent_units IS 'sum of their spent_units: nano-units for cost, counts otherwise';
 COMMENT ON COLUMN tokbudget.carried.granted_units IS 'the part of it that grants bore';
+COMMENT ON COLUMN tokbudget.carried.transferred_units IS 'the part of it that entries of kind transfer brought from windows of an earlier schedule, where it was spent';
 COMMENT ON COLUMN tokbudget.carried.entries IS 'how many entries it sums';
 COMMENT ON COLUMN tokbudget.carried.carried_at IS 'when the month left';
 CREATE TRIGGER carried_immutable BEFORE UPDATE OR DELETE ON tokbudget.carried
@@ -154,8 +158,10 @@ BEGIN
 
     EXECUTE format('SELECT count(*) FROM %s', partition) INTO entries;
     EXECUTE format(
-        'INSERT INTO tokbudget.carried (tenant_id, budget_id, window_start, carried_id, month, spent_units, granted_units, entries, carried_at)
-         SELECT entry.tenant_id, slot.budget_id, slot.window_start, $1, $2, sum(slot.units), COALESCE(sum(granted.units), 0), count(*), $3
+        'INSERT INTO tokbudget.carried (tenant_id, budget_id, window_start, carried_id, month, reserved_from, spent_units,
+             granted_units, transferred_units, entries, carried_at)
+         SELECT entry.tenant_id, slot.budget_id, slot.window_start, $1, $2, min(entry.reserved_at), sum(slot.units),
+             COALESCE(sum(granted.units), 0), COALESCE(sum(slot.units) FILTER (WHERE entry.kind = ''transfer''), 0), count(*), $3
          FROM %s AS entry
          CROSS JOIN LATERAL unnest(entry.budget_ids, entry.window_starts, entry.spent_units) AS slot (budget_id, window_start, units)
          LEFT JOIN LATERAL (
@@ -163,7 +169,9 @@ BEGIN
              JOIN tokbudget.budget_grant ON budget_grant.tenant_id = entry.tenant_id AND budget_grant.grant_id = part.grant_id
              WHERE budget_grant.budget_id = slot.budget_id
          ) AS granted ON true
-         GROUP BY entry.tenant_id, slot.budget_id, slot.window_start', partition)
+         LEFT JOIN tokbudget.budget ON budget.tenant_id = entry.tenant_id AND budget.budget_id = slot.budget_id
+         GROUP BY entry.tenant_id, slot.budget_id, slot.window_start,
+             date_trunc(''day'', entry.reserved_at, COALESCE(budget.time_zone, ''UTC''))', partition)
     USING tokbudget._new_id(), month, tokbudget._now();
     PERFORM tokbudget._log_retirement(month, partition, action, reason);
 

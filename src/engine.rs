@@ -2,11 +2,19 @@
 //!
 //! One small interface, so that implementations can mean the same and be tested by the same tests.
 
+pub mod decide;
+#[cfg(feature = "postgres")]
 pub mod rows;
 
-use crate::budget::decision::{Allotment, Balance, Claim, Standing};
+use crate::budget::decision::Claim;
+#[cfg(feature = "postgres")]
+use crate::budget::decision::{Balance, Standing};
+pub use crate::engine::decide::Outcome;
 use crate::instant::Instant;
+#[cfg(feature = "postgres")]
 use crate::ledger::Failure;
+#[cfg(feature = "postgres")]
+use crate::refusal::Refusal;
 
 /// A budget in one window, or a grant, whose one window has no beginning: what a balance is kept of.
 pub type Slot = (i64, Instant);
@@ -46,27 +54,19 @@ pub enum Taking {
     Record,
 }
 
-/// What the engine did with a call. The standings are those after it if it was taken, else those that were found.
-pub struct Outcome {
-    /// Every claim had room. With room to spare, holds that have expired and that no sweep has closed may still be among
-    /// the held of the standings.
-    pub fits: bool,
-    pub is_taken: bool,
-    pub standings: Vec<Standing>,
-    pub allotments: Vec<Allotment>,
-}
-
 /// Keeps balances. All calls happen inside the caller's transaction, and what they did disappears if it rolls back.
+#[cfg(feature = "postgres")]
 pub trait Engine {
-    /// Fails with [`Failure::Superseded`] if a budget got another schedule after the claims were read. Takes the claims of each call, all or none of a call, one call after the other, in one atomic step. Expired holds
-    /// count as free at `now`.
+    /// Takes the claims of each call, all or none of a call, one call after the other, in one atomic step. Expired holds
+    /// count as free at `now`. A call whose amounts no balance can count is refused by itself. Fails with
+    /// [`Failure::Superseded`] if a budget got another schedule after the claims were read.
     fn take(
         &mut self,
         tenant_id: i32,
         calls: &[&[Claim]],
         taking: Taking,
         now: Instant,
-    ) -> Result<Vec<Outcome>, Failure>;
+    ) -> Result<Vec<Result<Outcome, Refusal>>, Failure>;
 
     /// Gives holds back and adds spend, in full whatever the limits: the truth is always recorded. Returns the balances
     /// after it. Every slot occurs once.

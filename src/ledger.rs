@@ -40,6 +40,7 @@ pub mod used;
 
 use pgrx::spi::SpiError;
 
+use crate::engine::decide::NoBalance;
 use crate::refusal::Refusal;
 
 /// Why a call ended early.
@@ -60,6 +61,12 @@ pub enum Failure {
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
         Failure::Refused(Box::new(refusal))
+    }
+}
+
+impl From<NoBalance> for Failure {
+    fn from(_: NoBalance) -> Self {
+        Failure::Internal("a balance row is missing")
     }
 }
 

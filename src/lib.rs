@@ -1,10 +1,11 @@
 //! `tokbudget`: LLM token accounting inside PostgreSQL.
 //!
-//! The modules that compute (tokenizer, usage, price, budget, account, privilege, id) are pure Rust and know nothing of PostgreSQL.
+//! The modules that compute (tokenizer, usage, price, budget, account, privilege, id, engine::decide) are pure Rust and know nothing of PostgreSQL.
 //! Data flows one way: `api` → `ledger` → those and `engine`; nothing points back.
 
 pub mod account;
 pub mod budget;
+pub mod engine;
 pub mod id;
 pub mod instant;
 pub mod nearest;
@@ -18,8 +19,6 @@ pub mod usage;
 mod api;
 #[cfg(feature = "postgres")]
 mod clock;
-#[cfg(feature = "postgres")]
-mod engine;
 #[cfg(feature = "postgres")]
 mod guc;
 #[cfg(feature = "postgres")]

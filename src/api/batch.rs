@@ -76,7 +76,10 @@ impl Item {
     }
 
     fn interval_us(&mut self, name: &str) -> Result<Option<i64>, Refusal> {
-        Ok(self.text(name)?.map(|text| parse_interval(&text)).unwrap_or_default())
+        let Some(text) = self.text(name)? else { return Ok(None) };
+        let us = parse_interval(text)
+            .ok_or_else(|| Refusal::invalid_argument(name, "it is no interval", "Pass one such as \"10 minutes\"."))?;
+        Ok(Some(us))
     }
 
     fn finish(self) -> Result<(), Refusal> {
@@ -97,11 +100,11 @@ fn parse_uuid(text: &str) -> Option<[u8; 16]> {
     is_hex.then(|| u128::from_str_radix(&digits, 16).ok().map(u128::to_be_bytes)).flatten()
 }
 
-/// As PostgreSQL reads intervals; one that is none is its own error.
-fn parse_interval(text: &str) -> Option<i64> {
+/// As PostgreSQL reads intervals.
+fn parse_interval(text: String) -> Option<i64> {
     let text = std::ffi::CString::new(text).ok()?;
     // SAFETY: interval_in takes (cstring, oid, int4); the C string outlives the call.
-    let interval = unsafe {
+    let read = move || unsafe {
         let datum = pg_sys::OidInputFunctionCall(
             pg_sys::F_INTERVAL_IN.into(),
             text.as_ptr().cast_mut(),
@@ -110,6 +113,12 @@ fn parse_interval(text: &str) -> Option<i64> {
         );
         Interval::from_datum(datum, false)
     };
+    // It reads a text and nothing else, so there is nothing to roll back where it fails.
+    let interval = PgTryBuilder::new(read)
+        .catch_when(PgSqlErrorCode::ERRCODE_INVALID_DATETIME_FORMAT, |_| None)
+        .catch_when(PgSqlErrorCode::ERRCODE_DATETIME_FIELD_OVERFLOW, |_| None)
+        .catch_when(PgSqlErrorCode::ERRCODE_INTERVAL_FIELD_OVERFLOW, |_| None)
+        .execute();
     interval.as_ref().map(interval_us)
 }
 

@@ -1,11 +1,12 @@
 //! The engine that locks balance rows: simple, exact, always there. Slow on a budget that every call touches, because its
 //! row stays locked until the caller's transaction ends.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use pgrx::spi::{SpiClient, SpiTupleTable};
 
-use crate::budget::decision::{Balance, Claim, Grant, Standing};
+use crate::budget::decision::{Balance, Claim, Standing};
+use crate::engine::decide::{Balances, Change, Changes, NoBalance, apply, decide, out_of_range, standings};
 use crate::engine::{Engine, Outcome, Settlement, Slot, Taking, grant_slot, own_slot};
 use crate::instant::Instant;
 use crate::ledger::Failure;
@@ -94,17 +95,6 @@ pub struct Rows<'a, 'conn> {
     client: &'a mut SpiClient<'conn>,
 }
 
-/// By how much a slot changes.
-#[derive(Clone, Copy, Default)]
-struct Change {
-    spent_units: i64,
-    held_units: i64,
-    granted_units: i64,
-}
-
-type Balances = HashMap<Slot, Balance>;
-type Changes = BTreeMap<Slot, Change>;
-
 impl<'a, 'conn> Rows<'a, 'conn> {
     pub fn new(client: &'a mut SpiClient<'conn>) -> Self {
         Rows { client }
@@ -162,7 +152,7 @@ impl Engine for Rows<'_, '_> {
         calls: &[&[Claim]],
         taking: Taking,
         now: Instant,
-    ) -> Result<Vec<Outcome>, Failure> {
+    ) -> Result<Vec<Result<Outcome, Refusal>>, Failure> {
         let openings = touched(calls);
         let mut balances = Balances::new();
         if !openings.is_empty() {
@@ -175,45 +165,8 @@ impl Engine for Rows<'_, '_> {
                 return Err(Failure::Superseded);
             }
         }
-        let mut is_freed = false;
-        let mut changes = Changes::new();
-        let mut outcomes = Vec::with_capacity(calls.len());
-        for claims in calls {
-            let mut standings = standings(claims, &balances)?;
-            let mut fits = all_fit(claims, &standings);
-            if !(is_freed || fits && all_own(claims, &standings)) {
-                // Only now, because where the windows have room of their own it does not matter what has expired.
-                self.free_expired(tenant_id, &mut balances, now)?;
-                is_freed = true;
-                standings = self::standings(claims, &balances)?;
-                fits = all_fit(claims, &standings);
-            }
-            let is_taken = fits || taking == Taking::Record;
-            let mut allotments = Vec::new();
-            if is_taken {
-                for (claim, standing) in claims.iter().zip(&mut standings) {
-                    let allotment = claim.allot(standing);
-                    let mut add = |slot, units, granted_units| {
-                        let change = match taking {
-                            Taking::Hold | Taking::Extend => {
-                                Change { held_units: units, spent_units: 0, granted_units }
-                            }
-                            Taking::Spend | Taking::Record => {
-                                Change { held_units: 0, spent_units: units, granted_units }
-                            }
-                        };
-                        apply(&mut balances, &mut changes, slot, change)
-                    };
-                    add(own_slot(claim), claim.units, allotment.granted.iter().sum())?;
-                    for (grant, units) in claim.budget.grants.iter().zip(&allotment.granted) {
-                        add(grant_slot(grant.grant_id), *units, 0)?;
-                    }
-                    standing.balance = *balances.get(&own_slot(claim)).ok_or(MISSING)?;
-                    allotments.push(allotment);
-                }
-            }
-            outcomes.push(Outcome { fits, is_taken, standings, allotments });
-        }
+        let free_expired = |balances: &mut Balances| self.free_expired(tenant_id, balances, now);
+        let (outcomes, changes) = decide(calls, &mut balances, taking, free_expired)?;
         if !changes.is_empty() {
             self.change(tenant_id, &changes)?;
         }
@@ -225,17 +178,17 @@ impl Engine for Rows<'_, '_> {
             return Ok(Vec::new());
         }
         let mut balances = self.lock(tenant_id, settlements.iter().map(|item| item.slot))?;
-        let mut changes = Changes::new();
-        for item in settlements {
-            let change = Change {
-                spent_units: item.spent_units,
-                held_units: item.held_units.checked_neg().ok_or_else(out_of_range)?,
-                granted_units: item.granted_units,
-            };
-            apply(&mut balances, &mut changes, item.slot, change)?;
+        if settlements.iter().any(|item| !balances.contains_key(&item.slot)) {
+            return Err(NoBalance.into());
         }
+        let change = |item: &Settlement| {
+            let held_units = item.held_units.checked_neg().ok_or_else(out_of_range)?;
+            Ok((item.slot, Change { spent_units: item.spent_units, held_units, granted_units: item.granted_units }))
+        };
+        let changes = settlements.iter().map(change).collect::<Result<Changes, Refusal>>()?;
+        apply(&mut balances, &mut Changes::new(), &changes)?;
         self.change(tenant_id, &changes)?;
-        settlements.iter().map(|item| balances.get(&item.slot).copied().ok_or(MISSING)).collect()
+        Ok(settlements.iter().filter_map(|item| balances.get(&item.slot).copied()).collect())
     }
 
     fn read(&mut self, tenant_id: i32, claims: &[Claim], now: Instant) -> Result<Vec<Standing>, Failure> {
@@ -250,14 +203,8 @@ impl Engine for Rows<'_, '_> {
         for (slot, carried_units) in openings {
             balances.entry(slot).or_insert(Balance { carried_units, ..Balance::default() });
         }
-        standings(claims, &balances)
+        Ok(standings(claims, &balances)?)
     }
-}
-
-const MISSING: Failure = Failure::Internal("a balance row is missing");
-
-fn out_of_range() -> Failure {
-    Refusal::invalid_argument("amount", "the balance would leave the range of bigint", "Use a smaller amount.").into()
 }
 
 /// The slots that calls touch, each with what a window gets that nobody has touched yet.
@@ -272,43 +219,8 @@ fn touched(calls: &[&[Claim]]) -> BTreeMap<Slot, i64> {
     openings
 }
 
-fn all_fit(claims: &[Claim], standings: &[Standing]) -> bool {
-    claims.iter().zip(standings).all(|(claim, standing)| claim.fits(standing))
-}
-
-fn all_own(claims: &[Claim], standings: &[Standing]) -> bool {
-    claims.iter().zip(standings).all(|(claim, standing)| claim.is_own(standing))
-}
-
-fn standings(claims: &[Claim], balances: &Balances) -> Result<Vec<Standing>, Failure> {
-    let standing = |claim: &Claim| {
-        let left = |grant: &Grant| {
-            let balance = balances.get(&grant_slot(grant.grant_id))?;
-            Some(grant.units.saturating_sub(balance.spent_units).saturating_sub(balance.held_units))
-        };
-        let balance = *balances.get(&own_slot(claim))?;
-        Some(Standing { balance, grants_left: claim.budget.grants.iter().map(left).collect::<Option<_>>()? })
-    };
-    claims.iter().map(|claim| standing(claim).ok_or(MISSING)).collect()
-}
-
-fn apply(balances: &mut Balances, changes: &mut Changes, slot: Slot, change: Change) -> Result<(), Failure> {
-    let add = |sum: &mut i64, units: i64| {
-        *sum = sum.checked_add(units).ok_or_else(out_of_range)?;
-        Ok::<(), Failure>(())
-    };
-    let balance = balances.get_mut(&slot).ok_or(MISSING)?;
-    add(&mut balance.spent_units, change.spent_units)?;
-    add(&mut balance.held_units, change.held_units)?;
-    add(&mut balance.granted_units, change.granted_units)?;
-    let sum = changes.entry(slot).or_default();
-    add(&mut sum.spent_units, change.spent_units)?;
-    add(&mut sum.held_units, change.held_units)?;
-    add(&mut sum.granted_units, change.granted_units)
-}
-
 fn collect(table: SpiTupleTable<'_>) -> Result<Balances, Failure> {
-    let mut balances = HashMap::with_capacity(table.len());
+    let mut balances = Balances::with_capacity(table.len());
     for row in table {
         let slot = (required(&row, 1)?, instant(&row, 2)?);
         let balance = Balance {

@@ -7,6 +7,8 @@ use pgrx::spi::SpiClient;
 use serde_json::json;
 
 use crate::budget::decision::Claim;
+use crate::budget::refusal::refusal;
+use crate::engine::Outcome;
 use crate::instant::Instant;
 use crate::ledger::Failure;
 use crate::ledger::access::Authority;
@@ -45,6 +47,17 @@ pub fn answer<T>(result: Result<T, Failure>) -> Result<Answer<T>, Failure> {
     }
 }
 
+/// What was taken of a call's claims, or why nothing was.
+pub fn taken(outcome: Answer<Outcome>, claims: &[Claim]) -> Result<Answer<Outcome>, Failure> {
+    match outcome {
+        Ok(outcome) if !outcome.is_taken => {
+            let refusal = refusal(claims, &outcome.standings);
+            Ok(Err(refusal.ok_or(Failure::Internal("a call was refused that fits"))?))
+        }
+        outcome => Ok(outcome),
+    }
+}
+
 /// The accounts of a call with the budgets above them.
 pub struct Scope {
     pub chain: Chain,
@@ -70,13 +83,13 @@ impl Scopes {
         client: &mut SpiClient<'_>,
         account: &str,
         also: &[String],
-        role: Option<&str>,
+        told_role: Option<&str>,
     ) -> Result<Rc<Scope>, Failure> {
         let key = (account.to_string(), also.to_vec());
         if let Some(scope) = self.found.get(&key) {
             return Ok(Rc::clone(scope));
         }
-        let first_use = FirstUse { now: self.now, role };
+        let first_use = FirstUse { now: self.now, told_role };
         let chain = Chain::find(client, account, also, self.authority, Some(&first_use))?;
         if *self.tenant_id.get_or_insert(chain.tenant_id) != chain.tenant_id {
             return Err(Refusal::new(

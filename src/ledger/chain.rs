@@ -6,9 +6,10 @@ use pgrx::spi::SpiClient;
 use serde_json::{Value, json};
 
 use crate::instant::Instant;
+use crate::ledger::Failure;
 use crate::ledger::access::{self, Authority};
 use crate::ledger::accounts::{self, Account, Found, Tenant};
-use crate::ledger::{Failure, quota};
+use crate::ledger::quota::{self, Birth};
 use crate::refusal::{Code, Refusal};
 use crate::statement::{statement, timestamp};
 use crate::{account, id};
@@ -41,8 +42,8 @@ pub struct Chain {
 /// Makes accounts that nobody has made yet, where a rule above them says so.
 pub struct FirstUse<'a> {
     pub now: Instant,
-    /// The role of whoever uses them first.
-    pub role: Option<&'a str>,
+    /// What the caller says of its role.
+    pub told_role: Option<&'a str>,
 }
 
 impl Chain {
@@ -163,13 +164,14 @@ fn make_missing(
 ) -> Result<(), Failure> {
     // Before anything waits: most accounts that are missing are mistakes.
     for path in missing_of(paths, found) {
-        check_first_use(client, tenant_id, path, found)?;
+        check_first_use(client, tenant_id, path, found, first_use)?;
     }
     keep_tree(client, &[tenant_id.into()])?;
     // What was read before may have been moved since.
     *found = accounts::read(client, tenant_id, paths)?;
     for path in missing_of(paths, found) {
-        let kind = check_first_use(client, tenant_id, path, found)?.ok_or_else(|| Refusal::no_such_account(path))?;
+        let birth = check_first_use(client, tenant_id, path, found, first_use)?;
+        let Birth { kind, role } = birth.ok_or_else(|| Refusal::no_such_account(path))?;
         let above: Vec<&Rc<Account>> = account::above(path).filter_map(|path| found.get(path)).collect();
         let parent = above.last().ok_or_else(|| Refusal::no_such_account(path))?;
         let above_ids: Vec<i64> = above.iter().map(|account| account.account_id).collect();
@@ -184,7 +186,7 @@ fn make_missing(
             parent.account_id.into(),
             ancestor_ids.into(),
             kind.into(),
-            first_use.role.into(),
+            role.into(),
             timestamp(first_use.now)?.into(),
         ];
         make_account(client, &arguments)?;
@@ -200,17 +202,18 @@ fn missing_of<'a>(paths: &[&'a str], found: &Found) -> Vec<&'a str> {
     missing
 }
 
-/// The kind that a missing account would get; none where one above it is missing too and has to be made first.
+/// What a missing account would become; none where one above it is missing too and has to be made first.
 fn check_first_use(
     client: &mut SpiClient<'_>,
     tenant_id: i32,
     path: &str,
     found: &Found,
-) -> Result<Option<String>, Failure> {
+    first_use: &FirstUse<'_>,
+) -> Result<Option<Birth>, Failure> {
     let above: Vec<&Rc<Account>> = account::above(path).filter_map(|path| found.get(path)).collect();
-    match quota::kind_on_first_use(client, tenant_id, path, &above)? {
+    match quota::on_first_use(client, tenant_id, path, &above, first_use.told_role)? {
         None if above.len() == account::above(path).count() => Err(Refusal::no_such_account(path).into()),
-        kind => Ok(kind),
+        birth => Ok(birth),
     }
 }
 

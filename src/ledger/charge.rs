@@ -9,14 +9,13 @@ use serde_json::{Value, json};
 
 use crate::budget::decision::{Claim, remaining};
 use crate::budget::meter::{self, Amounts};
-use crate::budget::refusal::refusal;
 use crate::engine::rows::Rows;
 use crate::engine::{Engine, Taking};
 use crate::id::Uuids;
 use crate::instant::Instant;
 use crate::ledger::access::Authority;
 use crate::ledger::attribution::Attribution;
-use crate::ledger::batch::{Answer, Answers, Scope, Scopes, answer};
+use crate::ledger::batch::{Answer, Answers, Scope, Scopes, answer, taken};
 use crate::ledger::commit::{Receipt, check_usage_source};
 use crate::ledger::entry::{self, Entry};
 use crate::ledger::idempotency::{self, Key, Operation};
@@ -231,14 +230,16 @@ fn book(
     let mut answers = Vec::with_capacity(prepared.len());
     let mut entries = Vec::with_capacity(prepared.len());
     for (mut it, outcome) in prepared.into_iter().zip(outcomes) {
-        if !outcome.is_taken {
-            if let Some(key) = &it.key {
-                idempotency::forget(client, key)?;
+        let outcome = match taken(outcome, &it.claims)? {
+            Ok(outcome) => outcome,
+            Err(refusal) => {
+                if let Some(key) = &it.key {
+                    idempotency::forget(client, key)?;
+                }
+                answers.push((it.index, Err(refusal)));
+                continue;
             }
-            let refusal: Option<Refusal> = refusal(&it.claims, &outcome.standings);
-            answers.push((it.index, Err(refusal.ok_or(Failure::Internal("a charge was refused that fits"))?)));
-            continue;
-        }
+        };
         if alert::notice_burst(client, tenant_id, &it.claims, &outcome, now)? {
             it.flags.push(alert::BURST.into());
         }

@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::budget::decision::{Budget, remaining};
+use crate::budget::decision::{Balance, Budget, remaining};
 use crate::budget::meter::{self, Amounts};
+use crate::engine::Settlement;
 use crate::id::Uuids;
 use crate::instant::Instant;
 use crate::jsonb::Json;
@@ -155,8 +156,8 @@ pub fn commit(
             }
         }
     }
-    for (index, receipt) in book(client, tenant_id, prepared, &kept, now)? {
-        answers.set(index, Ok(receipt));
+    for (index, answer) in book(client, tenant_id, prepared, &kept, now)? {
+        answers.set(index, answer);
     }
     answers.into_all()
 }
@@ -333,15 +334,14 @@ fn book(
     prepared: Vec<Prepared>,
     kept: &Budgets,
     now: Instant,
-) -> Result<Vec<(usize, Receipt)>, Failure> {
+) -> Result<Vec<(usize, Answer<Receipt>)>, Failure> {
     if prepared.is_empty() {
         return Ok(Vec::new());
     }
-    let mut sums = Sums::default();
-    for it in &prepared {
-        add(&mut sums, &it.reservation.slots, it.reservation.is_held(), &it.spent_units, &it.budgets)?;
-    }
-    let settled = settle(client, tenant_id, sums, &kept.found, now)?;
+    let settled = match answer(settle_all(client, tenant_id, &prepared, kept, now))? {
+        Ok(settled) => settled,
+        Err(refusal) => return book_apart(client, tenant_id, prepared, kept, refusal, now),
+    };
     let mut ids = Uuids::new(tenant_id, now)?;
     let mut receipts = Vec::with_capacity(prepared.len());
     let mut entries = Vec::with_capacity(prepared.len());
@@ -383,7 +383,7 @@ fn book(
         }
         let settlement = serde_json::to_value(&receipt).map_err(|_| Failure::Internal("an answer cannot be kept"))?;
         committed.push((reservation.id, it.settle_hash, settlement));
-        receipts.push((it.index, receipt));
+        receipts.push((it.index, Ok(receipt)));
     }
     entry::add(client, entries)?;
     mark(client, tenant_id, committed, now)?;
@@ -411,6 +411,43 @@ fn mark(
         mark_one_committed(client, &arguments)?;
     }
     Ok(())
+}
+
+fn settle_all(
+    client: &mut SpiClient<'_>,
+    tenant_id: i32,
+    prepared: &[Prepared],
+    kept: &Budgets,
+    now: Instant,
+) -> Result<Vec<(Settlement, Balance)>, Failure> {
+    let mut sums = Sums::default();
+    for it in prepared {
+        add(&mut sums, &it.reservation.slots, it.reservation.is_held(), &it.spent_units, &it.budgets)?;
+    }
+    settle(client, tenant_id, sums, &kept.found, now)
+}
+
+/// Where no balance can count all of them, and nothing has changed yet: each by itself, so that only those are refused that
+/// are too much.
+fn book_apart(
+    client: &mut SpiClient<'_>,
+    tenant_id: i32,
+    prepared: Vec<Prepared>,
+    kept: &Budgets,
+    refusal: Refusal,
+    now: Instant,
+) -> Result<Vec<(usize, Answer<Receipt>)>, Failure> {
+    if let [it] = prepared.as_slice() {
+        if let Some(key) = &it.key {
+            idempotency::forget(client, key)?;
+        }
+        return Ok(vec![(it.index, Err(refusal))]);
+    }
+    let mut answers = Vec::with_capacity(prepared.len());
+    for it in prepared {
+        answers.extend(book(client, tenant_id, vec![it], kept, now)?);
+    }
+    Ok(answers)
 }
 
 fn released(held: &Amounts, used: &Amounts) -> Amounts {

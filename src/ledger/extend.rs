@@ -9,13 +9,13 @@ use serde_json::json;
 
 use crate::budget::decision::{Claim, remaining};
 use crate::budget::meter::{self, Amounts};
-use crate::budget::refusal::refusal;
 use crate::budget::window::Window;
 use crate::engine::rows::Rows;
 use crate::engine::{Engine, Slot, Taking};
 use crate::instant::Instant;
 use crate::jsonb::Json;
 use crate::ledger::attribution::Attribution;
+use crate::ledger::batch::taken;
 use crate::ledger::estimate::{Wanted, estimate};
 use crate::ledger::reserve::{Hold, check_ttl};
 use crate::ledger::slots::Slots;
@@ -58,7 +58,7 @@ pub fn extend(
     }
     ttl_us.map_or(Ok(()), check_ttl)?;
     let reservation = reservation::lock_one(client, id)?;
-    if reservation.state == "expired" || reservation.is_held() && now >= reservation.expires_at {
+    if reservation.has_expired(now) {
         return Err(Refusal::new(
             Code::ReservationExpired,
             "reservation has expired",
@@ -101,10 +101,7 @@ pub fn extend(
     }
     let outcome = Rows::new(client).take(tenant_id, &[&claims], Taking::Extend, now)?.pop();
     let outcome = outcome.ok_or(Failure::Internal("a call has no outcome"))?;
-    if !outcome.is_taken {
-        let refusal = refusal(&claims, &outcome.standings);
-        return Err(refusal.ok_or(Failure::Internal("a hold was refused that fits"))?.into());
-    }
+    let outcome = taken(outcome, &claims)??;
     let mut flags = reservation.flags.clone();
     if alert::notice_burst(client, tenant_id, &claims, &outcome, now)? && !flags.iter().any(|flag| flag == alert::BURST)
     {

@@ -89,7 +89,7 @@ pub fn meter_prices(
 ) -> Result<(Price, Map<String, Value>), Failure> {
     let mut prices = Price::default();
     let mut price_ids = Map::new();
-    for name in meters.iter().filter(|(_, count)| **count != 0).map(|(name, _)| name) {
+    for name in meters.keys() {
         if main.is_some_and(|main| main.meter(name).is_some()) {
             continue;
         }

@@ -29,7 +29,8 @@ statement! {
 
 statement! {
     read read_rules(INT4OID) =
-    "SELECT first_use.account_id, first_use.pattern, first_use.kind FROM tokbudget.first_use
+    "SELECT first_use.account_id, first_use.pattern, first_use.kind, first_use.role, first_use.role_from_attribute
+     FROM tokbudget.first_use
      WHERE first_use.tenant_id OPERATOR(pg_catalog.=) $1"
 }
 
@@ -67,6 +68,15 @@ struct Rule {
     account_id: i64,
     pattern: String,
     kind: String,
+    role: Option<String>,
+    role_from_attribute: bool,
+}
+
+/// What an account becomes that nobody has made.
+pub struct Birth {
+    pub kind: String,
+    /// The label `role`, which quotas go by.
+    pub role: Option<String>,
 }
 
 #[derive(Default)]
@@ -103,8 +113,13 @@ fn read(client: &mut SpiClient<'_>, tenant_id: i32) -> Result<Defaults, Failure>
         });
     }
     for row in read_rules(client, &[tenant_id.into()])? {
-        let rule = Rule { account_id: required(&row, 1)?, pattern: required(&row, 2)?, kind: required(&row, 3)? };
-        defaults.rules.push(rule);
+        defaults.rules.push(Rule {
+            account_id: required(&row, 1)?,
+            pattern: required(&row, 2)?,
+            kind: required(&row, 3)?,
+            role: optional(&row, 4)?,
+            role_from_attribute: required(&row, 5)?,
+        });
     }
     Ok(defaults)
 }
@@ -194,14 +209,16 @@ pub fn give(client: &mut SpiClient<'_>, tenant_id: i32, missing: &[Missing], now
     Ok(())
 }
 
-/// The kind that an account nobody has made yet gets on its first use; none where it may not be made. The deepest account
-/// above that says anything decides, there the longest pattern.
-pub fn kind_on_first_use(
+/// What an account that nobody has made yet becomes on its first use; none where it may not be made. The deepest account
+/// above that says anything decides, there the longest pattern. What the caller says of its role is believed only where the
+/// rule says so, because it chooses the quota.
+pub fn on_first_use(
     client: &mut SpiClient<'_>,
     tenant_id: i32,
     path: &str,
     above: &[&Rc<Account>],
-) -> Result<Option<String>, Failure> {
+    told_role: Option<&str>,
+) -> Result<Option<Birth>, Failure> {
     let defaults = find(client, tenant_id)?;
     for account in above.iter().rev() {
         let relative = path.strip_prefix(account.path.as_str()).and_then(|rest| rest.strip_prefix('/'));
@@ -210,7 +227,8 @@ pub fn kind_on_first_use(
         let matching =
             rules.filter(|rule| rule.account_id == account.account_id && account::matches(&rule.pattern, relative));
         if let Some(rule) = matching.max_by_key(|rule| (rule.pattern.len(), std::cmp::Reverse(&rule.pattern))) {
-            return Ok(Some(rule.kind.clone()));
+            let told_role = told_role.filter(|_| rule.role_from_attribute).map(str::to_string);
+            return Ok(Some(Birth { kind: rule.kind.clone(), role: told_role.or_else(|| rule.role.clone()) }));
         }
     }
     Ok(None)

@@ -19,7 +19,7 @@ statement! {
      WHERE reservation.tenant_id OPERATOR(pg_catalog.=) $1 AND reservation.reservation_id OPERATOR(pg_catalog.=) $2"
 }
 
-/// Gives the hold back. `false` when that has been done already, by a release or by its expiry.
+/// Gives the hold back. `false` when that has been done already, by a release or by its expiry, which the sweep writes down.
 pub fn release(
     client: &mut SpiClient<'_>,
     id: Uuid,
@@ -35,7 +35,7 @@ pub fn release(
     idempotency::once(client, key.as_ref(), now, |client| {
         let reservation = reservation::lock_one(client, id)?;
         match reservation.state.as_str() {
-            "held" => {}
+            "held" if !reservation.has_expired(now) => {}
             "committed" => return Err(reservation.already_settled().into()),
             _ => return Ok(false),
         }

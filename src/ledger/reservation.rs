@@ -144,6 +144,11 @@ impl Reservation {
         self.state == "held"
     }
 
+    /// Whether its time is over, swept or not.
+    pub fn has_expired(&self, now: Instant) -> bool {
+        self.state == "expired" || self.is_held() && now >= self.expires_at
+    }
+
     /// The refusal to settle what is settled.
     pub fn already_settled(&self) -> Refusal {
         Refusal::new(

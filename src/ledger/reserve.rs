@@ -11,14 +11,13 @@ use sha2::{Digest, Sha256};
 
 use crate::budget::decision::{Claim, remaining};
 use crate::budget::meter::{self, Amounts};
-use crate::budget::refusal::refusal;
 use crate::engine::rows::Rows;
 use crate::engine::{Engine, Outcome, Taking};
 use crate::id::Uuids;
 use crate::instant::Instant;
 use crate::jsonb::Json;
 use crate::ledger::attribution::Attribution;
-use crate::ledger::batch::{Answer, Answers, Scope, Scopes, answer};
+use crate::ledger::batch::{Answer, Answers, Scope, Scopes, answer, taken};
 use crate::ledger::estimate::{Estimate, Wanted, estimate};
 use crate::ledger::idempotency::{self, Key, Operation};
 use crate::ledger::slots::Slots;
@@ -202,30 +201,23 @@ fn decide(
     let mut answers = Vec::with_capacity(prepared.len());
     let Some(tenant_id) = prepared.first().map(|first| first.spender.tenant_id) else { return Ok(answers) };
     let calls: Vec<&[Claim]> = prepared.iter().map(|it| it.claims.as_slice()).collect();
-    let outcomes = match Rows::new(client).take(tenant_id, &calls, Taking::Hold, now) {
-        Err(Failure::Refused(refusal)) => {
-            // It is an answer and not an error where the caller wants it so; the keys must not stay behind without one.
-            for key in prepared.iter().filter_map(|it| it.key.as_ref()) {
-                idempotency::forget(client, key)?;
-            }
-            return Err(Failure::Refused(refusal));
-        }
-        outcomes => outcomes?,
-    };
+    let outcomes = Rows::new(client).take(tenant_id, &calls, Taking::Hold, now)?;
     let mut ids = Uuids::new(tenant_id, now)?;
     for (it, outcome) in prepared.into_iter().zip(outcomes) {
-        let answer = if outcome.is_taken {
-            let hold = write_down(client, &it, &outcome, ids.make(), now)?;
-            if let Some(key) = &it.key {
-                idempotency::answer(client, key, &hold)?;
+        let answer = match taken(outcome, &it.claims)? {
+            Ok(outcome) => {
+                let hold = write_down(client, &it, &outcome, ids.make(), now)?;
+                if let Some(key) = &it.key {
+                    idempotency::answer(client, key, &hold)?;
+                }
+                Ok(hold)
             }
-            Ok(hold)
-        } else {
-            if let Some(key) = &it.key {
-                idempotency::forget(client, key)?;
+            Err(refusal) => {
+                if let Some(key) = &it.key {
+                    idempotency::forget(client, key)?;
+                }
+                Err(refusal)
             }
-            let refusal = refusal(&it.claims, &outcome.standings);
-            Err(refusal.ok_or(Failure::Internal("a hold was refused that fits"))?)
         };
         answers.push((it.index, answer));
     }

@@ -6,6 +6,7 @@ use pgrx::spi::SpiClient;
 
 use crate::budget::decision::{Allotment, Claim};
 use crate::budget::settlement::Place;
+use crate::engine::decide::out_of_range;
 use crate::engine::{Settlement, Slot, grant_slot, own_slot};
 use crate::instant::Instant;
 use crate::ledger::Failure;
@@ -76,13 +77,12 @@ pub struct Sums {
 
 impl Sums {
     pub fn add(&mut self, settlement: Settlement) -> Result<(), Failure> {
-        const OUT_OF_RANGE: Failure = Failure::Internal("settlements leave the range of bigint");
         let Settlement { slot, held_units, spent_units, granted_units } = settlement;
         let zero = Settlement { slot, held_units: 0, spent_units: 0, granted_units: 0 };
         let sum = self.sums.entry(slot).or_insert(zero);
-        sum.held_units = sum.held_units.checked_add(held_units).ok_or(OUT_OF_RANGE)?;
-        sum.spent_units = sum.spent_units.checked_add(spent_units).ok_or(OUT_OF_RANGE)?;
-        sum.granted_units = sum.granted_units.checked_add(granted_units).ok_or(OUT_OF_RANGE)?;
+        sum.held_units = sum.held_units.checked_add(held_units).ok_or_else(out_of_range)?;
+        sum.spent_units = sum.spent_units.checked_add(spent_units).ok_or_else(out_of_range)?;
+        sum.granted_units = sum.granted_units.checked_add(granted_units).ok_or_else(out_of_range)?;
         Ok(())
     }
 

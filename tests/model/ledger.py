@@ -411,12 +411,15 @@ class Ledger:
         self.keep("commit", key, payload, entry)
         return entry
 
-    def release(self, serial: int) -> bool:
+    def release(self, serial: int, now: datetime) -> bool:
         reservation = self.reservations[serial]
         if reservation.state == "committed":
             raise Refused("TB005")
-        was_held, reservation.state = reservation.state == "held", "released" if reservation.state == "held" else reservation.state
-        return was_held
+        # What has expired is for the sweep to close.
+        if reservation.state != "held" or now >= reservation.expires_at:
+            return False
+        reservation.state = "released"
+        return True
 
     def extend(self, serial: int, add: int, ttl: int | None, now: datetime) -> int:
         reservation = self.reservations[serial]

@@ -454,7 +454,7 @@ class Run:
         before = self.ledger.save()
         actual = self.database.run("SELECT tb_release(%s)", [self.ledger.reservations[serial].id])
         try:
-            self.expect("answer", [(self.ledger.release(serial),)], actual)
+            self.expect("answer", [(self.ledger.release(serial, self.now),)], actual)
         except Refused as refused:
             self.ledger = pickle.loads(before)
             self.expect("code", refused.refusal.code, getattr(actual, "code", None))

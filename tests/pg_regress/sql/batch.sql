@@ -71,6 +71,28 @@ SELECT booked, remaining, flags FROM tb_charge_many('[{"account": "ba-4", "usage
 SELECT kind, percent, spent FROM tb_alerts('ba-4') ORDER BY percent;
 SELECT status FROM tb_accounts('ba-4');
 
+-- What no balance can count is the answer of its own item: x could count it, the root above it, with what came before, cannot.
+SELECT tb_create_account('ba-5/x') > 0 AS made, tb_create_budget('ba-5/x', 'units', 1, hard => false) > 0 AS first, tb_create_budget('ba-5', 'units', 1, hard => false) > 0 AS second;
+SELECT item, booked, code, reason, remaining FROM pg_temp.booked('[{"account": "ba-5", "usage": {}, "meters": {"units": 5}}, {"account": "ba-5/x", "usage": {}, "meters": {"units": 9223372036854775807}, "idempotency_key": "big"}, {"account": "ba-5/x", "usage": {}, "meters": {"units": 7}}]');
+SELECT account, spent, held FROM balances('ba-5');
+SELECT * FROM pg_temp.reserved('[{"account": "ba-5", "meters": {"units": 2}}, {"account": "ba-5/x", "meters": {"units": 9223372036854775806}, "idempotency_key": "big"}, {"account": "ba-5/x", "meters": {"units": 3}}]');
+SELECT account, spent, held FROM balances('ba-5');
+-- All or nothing refuses all of them. The key of what was refused is free.
+SELECT code, message, detail::jsonb FROM refused($$SELECT * FROM tb_charge_many('[{"account": "ba-5", "usage": {}}, {"account": "ba-5/x", "usage": {}, "meters": {"units": 9223372036854775807}}]')$$);
+SELECT code, message, detail::jsonb FROM refused($$SELECT * FROM tb_reserve_many('[{"account": "ba-5"}, {"account": "ba-5/x", "meters": {"units": 9223372036854775807}}]')$$);
+SELECT item, booked, code FROM pg_temp.booked('[{"account": "ba-5/x", "usage": {}, "meters": {"units": 1}, "idempotency_key": "big"}]');
+SELECT item, allowed, code FROM pg_temp.reserved('[{"account": "ba-5/x", "meters": {"units": 1}, "idempotency_key": "big"}]');
+SELECT account, spent, held FROM balances('ba-5');
+-- So are commits, of the holds of 1, 2 and 3: the first two use 10 each, the third more than the root can count beside that. Its
+-- key is free, and its hold stays, until it tells what is true.
+SELECT jsonb_agg(jsonb_build_object('reservation', reservation_id, 'usage', jsonb_build_object('meters', jsonb_build_object('units', CASE held ->> 'units' WHEN '3' THEN 9223372036854775807 ELSE 10 END)), 'idempotency_key', 'c' || (held ->> 'units')) ORDER BY held ->> 'units') AS commits
+FROM tokbudget.reservation JOIN tokbudget.tenant USING (tenant_id) WHERE tenant.name = 'ba-5' AND state = 'held' \gset
+SELECT code, message, detail::jsonb FROM refused(format('SELECT * FROM tb_commit_many(%L)', :'commits'));
+SELECT booked, code, reason, overrun FROM tb_commit_many(:'commits', all_or_nothing => false);
+SELECT account, spent, held FROM balances('ba-5');
+SELECT booked, code, reason, overrun FROM tb_commit_many(jsonb_build_array(jsonb_set(:'commits'::jsonb -> 2, '{usage}', '{"meters": {"units": 3}}')));
+SELECT account, spent, held FROM balances('ba-5');
+
 -- Nothing is an answer too.
 SELECT (SELECT count(*) FROM tb_reserve_many('[]')) AS reserve, (SELECT count(*) FROM tb_commit_many('[]')) AS commit, (SELECT count(*) FROM tb_charge_many('[]')) AS charge;
 -- Malformed arrays and items.
@@ -78,7 +100,7 @@ SELECT name, items, code_of(format('SELECT * FROM %s(%L)', name, items)), code_o
 FROM unnest(ARRAY['tb_reserve_many', 'tb_commit_many', 'tb_charge_many']) AS name, unnest(ARRAY[NULL, 'null', '1', '"x"', '{}', '[1]', '[null]', '[[]]', '[{}]', '[{"acount": "ba"}]']) WITH ORDINALITY AS i (items, n) ORDER BY name, n;
 SELECT code_of('SELECT * FROM tb_reserve_many(''[{"account": "ba"}]'', NULL)') AS reserve, code_of('SELECT * FROM tb_commit_many(''[]'', NULL)') AS commit, code_of('SELECT * FROM tb_charge_many(''[]'', NULL)') AS charge, code_of('SELECT * FROM tb_charge_many(''[{"account": "ba", "usage": {}}]'', true, NULL)') AS enforce;
 SELECT item, allowed, code, reason FROM unnest(ARRAY['{"account": 1}', '{"account": "ba", "input_tokens": 1.5}', '{"account": "ba", "input_tokens": -1}', '{"account": "ba", "input_tokens": 9223372036854775808}', '{"account": "ba", "input_tokens": "1"}', '{"account": "ba", "max_output_tokens": -1}',
-    '{"account": "ba", "meters": {"units": -1}}', '{"account": "ba", "meters": []}', '{"account": "ba", "also": "ba/a"}', '{"account": "ba", "also": [1]}', '{"account": "ba", "also": [null]}', '{"account": "ba", "ttl": "0 seconds"}', '{"account": "ba", "ttl": 5}', '{"account": "ba", "attributes": []}',
+    '{"account": "ba", "meters": {"units": -1}}', '{"account": "ba", "meters": []}', '{"account": "ba", "also": "ba/a"}', '{"account": "ba", "also": [1]}', '{"account": "ba", "also": [null]}', '{"account": "ba", "ttl": "0 seconds"}', '{"account": "ba", "ttl": 5}', '{"account": "ba", "ttl": "soon"}', '{"account": "ba", "ttl": ""}', '{"account": "ba", "ttl": "99999999999999 years"}', '{"account": "ba", "ttl": "1e30 seconds"}', '{"account": "ba", "ttl": "infinity"}', '{"account": "ba", "attributes": []}',
     '{"account": "ba", "idempotency_key": ""}', '{"account": "ba", "idempotency_key": 1}', '{"account": "ba", "model": ""}', '{"account": "ba", "model": "no-such-model", "input_tokens": 1}', '{"account": "ba/nobody"}', '{"account": "nobody"}', '{"account": ""}', '{"account": "ba", "prompt": "x"}', '{"account": "ba", "reservation": null}']) AS item,
     LATERAL tb_reserve_many(jsonb_build_array(item::jsonb), false);
 SELECT item, booked, code, reason FROM unnest(ARRAY['{"reservation": 1}', '{"reservation": "x"}', '{"reservation": "00000000-0000-4000-8000-000000000000"}', '{"reservation": null, "usage": {}}']) AS item, LATERAL tb_commit_many(jsonb_build_array(item::jsonb), false);

@@ -9,7 +9,7 @@ SELECT entry IS NOT NULL AS booked, cost, currency, tokens, overrun, released, r
 FROM tb_charge('cha/bot', 'cha-model', '{"prompt_tokens": 1000, "completion_tokens": 300, "total_tokens": 1300}', attributes => '{"end_user": "eve", "x": 1}');
 SELECT kind, reservation_id, requests, input_tokens, output_tokens, cost, cost_center, request_model, end_user, labels, overrun, late, reserved_at = recorded_at AS at_once FROM tokbudget.entry WHERE end_user = 'eve';
 SELECT account, meter, spent, held FROM balances('cha');
--- With the project: its one request is used up. Nothing of a meter costs nothing, and is no usage with a price: NULL.
+-- With the project: its one request is used up. Nothing of a priced meter costs nothing.
 SELECT cost, tokens, overrun, remaining FROM tb_charge('cha/bot', NULL, '{}', meters => '{"cha_pages": 0}', also => ARRAY['cha/project']);
 -- Enforced: 0.005 are left; 500 in and 401 out would cost 0.00501, 400 cost 0.005.
 SELECT code, message, detail::jsonb ->> 'remaining' AS remaining, detail::jsonb ->> 'requested' AS requested

@@ -115,7 +115,7 @@ ROLLBACK;
 SELECT partition, entries, spent FROM placed WHERE partition = 'tokbudget.entry_2011_03'::regclass;
 SELECT tb_detach_month('2011-03-01', 'older than a year');
 SELECT * FROM placed;
-SELECT tenant_id, window_start, month, spent_units, entries, carried_at FROM tokbudget.carried ORDER BY tenant_id, window_start;
+SELECT tenant_id, window_start, month, spent_units, entries, carried_at FROM tokbudget.carried ORDER BY tenant_id, window_start, reserved_from;
 SELECT count(*) AS rows, sum(input_tokens) AS tokens FROM tokbudget.entry_2011_03_detached;
 SELECT tgname FROM pg_trigger WHERE tgrelid = 'tokbudget.entry_2011_03_detached'::regclass;
 SELECT obj_description('tokbudget.entry_2011_03_detached'::regclass, 'pg_class');
@@ -138,7 +138,7 @@ SELECT code, message, detail FROM refused($$SELECT tb_detach_month('2011-03-01',
 SELECT tb_drop_month('2011-03-01', 'exported') AS dropped_the_detached;
 SELECT tb_drop_month('2011-03-01', 'exported') AS dropped_the_late;
 SELECT * FROM refused($$SELECT tb_drop_month('2011-03-01', 'exported')$$);
-SELECT tenant_id, window_start, month, spent_units, entries FROM tokbudget.carried ORDER BY tenant_id, window_start, carried_id;
+SELECT tenant_id, window_start, month, spent_units, entries FROM tokbudget.carried ORDER BY tenant_id, window_start, carried_id, reserved_from;
 SELECT * FROM tb_verify();
 
 -- Dropped at once: an empty month, and one with its reservations; those of other months stay.

@@ -47,13 +47,34 @@ SELECT * FROM pg_temp.stand('qu/chat/user-3');
 SELECT remaining FROM reserve('qu/chat/user-0', 1);
 SELECT * FROM pg_temp.stand('qu/chat/user-0');
 
--- The role of whoever comes first becomes the account's; that of the lead stands in for the one of all users.
+-- Where the rule trusts them, the role of whoever comes first becomes the account's; that of the lead stands in for the one
+-- of all users.
+SELECT tb_set_first_use('qu/chat', 'user', 'user-*', 'services know their users', role_from_attribute => true);
 SELECT remaining FROM tb_reserve('qu/chat/user-boss', input_tokens => 150, attributes => '{"role": "lead"}');
 SELECT * FROM pg_temp.stand('qu/chat/user-boss');
 SELECT remaining FROM tb_reserve('qu/chat/user-4', input_tokens => 1, attributes => '{"role": "nobody"}');
 SELECT * FROM pg_temp.stand('qu/chat/user-4');
 -- A later role changes nothing.
 SELECT code_of($$SELECT tb_reserve('qu/chat/user-4', input_tokens => 100, attributes => '{"role": "lead"}')$$) AS still_100;
+
+-- Otherwise a role cannot be claimed: 150 of the 200 of a lead are too many for one that has none.
+SELECT tb_create_account('qr') > 0 AS made, tb_set_quota('qr', 'user', 'tokens', 100) > 0 AS users, tb_set_quota('qr', 'user', 'tokens', 200, role => 'lead') > 0 AS leads;
+SELECT code_of($$SELECT tb_reserve('qr/liar', input_tokens => 150, attributes => '{"role": "lead"}')$$) AS reserve,
+       code_of($$SELECT tb_charge('qr/liar', NULL, '{"input_tokens": 150, "output_tokens": 0}', attributes => '{"role": "lead"}', enforce => true)$$) AS charge,
+       code_of($$SELECT tb_reserve_many('[{"account": "qr/liar", "input_tokens": 150, "attributes": {"role": "lead"}}]')$$) AS reserve_many,
+       code_of($$SELECT tb_charge_many('[{"account": "qr/liar", "usage": {"input_tokens": 150, "output_tokens": 0}, "attributes": {"role": "lead"}}]', enforce => true)$$) AS charge_many;
+SELECT remaining FROM tb_reserve('qr/liar', input_tokens => 1, attributes => '{"role": "lead"}');
+-- The rule gives it, whatever the caller says; with trust, where the caller says nothing.
+SELECT tb_set_first_use('qr', 'user', 'lead-*', 'a team of leads', role => 'lead');
+SELECT remaining FROM tb_reserve('qr/lead-1', input_tokens => 150);
+SELECT remaining FROM tb_reserve('qr/lead-2', input_tokens => 150, attributes => '{"role": "nobody"}');
+SELECT tb_set_first_use('qr', 'user', 'lead-*', 'services know their users', role => 'lead', role_from_attribute => true);
+SELECT remaining FROM tb_reserve('qr/lead-3', input_tokens => 50);
+SELECT remaining FROM tb_reserve('qr/lead-4', input_tokens => 50, attributes => '{"role": "nobody"}');
+SELECT tb_set_first_use('qr', 'user', 'lead-*');
+SELECT remaining FROM tb_reserve('qr/lead-5', input_tokens => 50, attributes => '{"role": "lead"}');
+SELECT * FROM pg_temp.made('qr');
+SELECT before, after, reason FROM tb_changes('qr') WHERE action = 'set_first_use' AND after ->> 'pattern' = 'lead-*' ORDER BY reason;
 
 -- No rule, no account: another name, too deep, beside, above, an odd name.
 SELECT name, code_of(format('SELECT tb_reserve(%L, input_tokens => 1)', name))
@@ -106,7 +127,8 @@ FROM unnest(ARRAY['NULL, ''tokens'', 1', ''''', ''tokens'', 1', ''' '', ''tokens
 SELECT code_of('SELECT tb_set_quota(NULL, ''user'', ''tokens'', 1)') AS no_account, code_of('SELECT tb_set_quota(''qu/nobody'', ''user'', ''tokens'', 1)') AS unknown,
        code_of('SELECT tb_remove_quota(NULL, ''x'')') AS remove_none, code_of('SELECT tb_remove_quota(0, ''x'')') AS remove_unknown,
        code_of('SELECT tb_set_first_use(NULL, ''user'')') AS first_none, code_of('SELECT tb_set_first_use(''qu/nobody'', ''user'')') AS first_unknown,
-       code_of('SELECT tb_set_first_use(''qu'', '' '')') AS first_blank, code_of('SELECT tb_set_first_use(''qu'', ''user'', NULL)') AS first_no_pattern, code_of('SELECT tb_set_first_use(''qu'', ''user'', '''')') AS first_empty;
+       code_of('SELECT tb_set_first_use(''qu'', '' '')') AS first_blank, code_of('SELECT tb_set_first_use(''qu'', ''user'', NULL)') AS first_no_pattern, code_of('SELECT tb_set_first_use(''qu'', ''user'', '''')') AS first_empty,
+       code_of('SELECT tb_set_first_use(''qu'', ''user'', role => '' '')') AS first_blank_role, code_of('SELECT tb_set_first_use(''qu'', ''user'', role_from_attribute => NULL)') AS first_null_trust;
 SELECT * FROM pg_temp.made('qu');
 RESET tokbudget.clock;
 SELECT * FROM tb_verify();

@@ -15,7 +15,7 @@ SELECT tb_release(:'one', 'another reason');
 SELECT reason FROM tokbudget.reservation WHERE reservation_id = :'one';
 SELECT account, spent, held FROM balances('rel');
 SELECT code, message FROM refused(format('SELECT tb_commit(%L, %L)', :'one', '{"input_tokens": 1, "output_tokens": 0}'));
--- What has expired and been swept is released already; what has only expired still can be.
+-- What has expired is released already, swept or not; a sweep closes it, and what it really used can still be told.
 SELECT reservation AS swept FROM reserve('rel/bot', 30, ttl => '1 minute') \gset
 SET tokbudget.clock = '2026-07-01 10:06:00+00';
 SELECT tb_expire() >= 1 AS swept_it;
@@ -23,6 +23,8 @@ SELECT tb_release(:'swept') AS swept;
 SELECT reservation AS expired FROM reserve('rel/bot', 20, ttl => '1 minute') \gset
 SET tokbudget.clock = '2026-07-01 10:10:00+00';
 SELECT tb_release(:'expired') AS expired;
+SELECT state FROM tokbudget.reservation WHERE reservation_id = :'expired';
+SELECT flags, released FROM tb_commit(:'expired', '{"input_tokens": 5, "output_tokens": 0}');
 SELECT account, spent, held FROM balances('rel');
 RESET tokbudget.clock;
 SELECT code_of('SELECT tb_release(NULL)') AS null_reservation, code_of('SELECT tb_release(gen_random_uuid())') AS unknown;
