@@ -390,6 +390,29 @@ fn book(
     Ok(receipts)
 }
 
+/// Writes into the reservations with what, and to which answer, they were settled.
+fn mark(
+    client: &mut SpiClient<'_>,
+    tenant_id: i32,
+    mut committed: Vec<(Uuid, Vec<u8>, Value)>,
+    now: Instant,
+) -> Result<(), Failure> {
+    if committed.len() > 1 {
+        let (mut ids, mut hashes, mut settlements) = (Vec::new(), Vec::new(), Vec::new());
+        for (id, hash, settlement) in committed {
+            ids.push(id);
+            hashes.push(hash);
+            settlements.push(JsonB(settlement));
+        }
+        let arguments = [tenant_id.into(), timestamp(now)?.into(), ids.into(), hashes.into(), settlements.into()];
+        mark_committed(client, &arguments)?;
+    } else if let Some((id, hash, settlement)) = committed.pop() {
+        let arguments = [tenant_id.into(), timestamp(now)?.into(), id.into(), hash.into(), Json(&settlement).into()];
+        mark_one_committed(client, &arguments)?;
+    }
+    Ok(())
+}
+
 fn settle_all(
     client: &mut SpiClient<'_>,
     tenant_id: i32,
@@ -425,29 +448,6 @@ fn book_apart(
         answers.extend(book(client, tenant_id, vec![it], kept, now)?);
     }
     Ok(answers)
-}
-
-/// Writes into the reservations with what, and to which answer, they were settled.
-fn mark(
-    client: &mut SpiClient<'_>,
-    tenant_id: i32,
-    mut committed: Vec<(Uuid, Vec<u8>, Value)>,
-    now: Instant,
-) -> Result<(), Failure> {
-    if committed.len() > 1 {
-        let (mut ids, mut hashes, mut settlements) = (Vec::new(), Vec::new(), Vec::new());
-        for (id, hash, settlement) in committed {
-            ids.push(id);
-            hashes.push(hash);
-            settlements.push(JsonB(settlement));
-        }
-        let arguments = [tenant_id.into(), timestamp(now)?.into(), ids.into(), hashes.into(), settlements.into()];
-        mark_committed(client, &arguments)?;
-    } else if let Some((id, hash, settlement)) = committed.pop() {
-        let arguments = [tenant_id.into(), timestamp(now)?.into(), id.into(), hash.into(), Json(&settlement).into()];
-        mark_one_committed(client, &arguments)?;
-    }
-    Ok(())
 }
 
 fn released(held: &Amounts, used: &Amounts) -> Amounts {
