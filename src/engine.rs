@@ -14,8 +14,6 @@ mod rows;
 #[cfg(feature = "postgres")]
 mod tables;
 
-use std::collections::BTreeMap;
-
 #[cfg(feature = "postgres")]
 use pgrx::spi::SpiClient;
 
@@ -64,18 +62,6 @@ impl Settlement {
         let held_units = self.held_units.checked_neg().ok_or_else(decide::out_of_range)?;
         Ok(Change { spent_units: self.spent_units, held_units, granted_units: self.granted_units })
     }
-}
-
-/// The slots that calls touch, each with what a window gets that nobody has touched yet.
-fn touched(calls: &[&[Claim]]) -> BTreeMap<Slot, i64> {
-    let mut openings = BTreeMap::new();
-    for claim in calls.iter().copied().flatten() {
-        openings.insert(own_slot(claim), claim.opening_carry_units);
-        for grant in &claim.budget.grants {
-            openings.insert(grant_slot(grant.grant_id), 0);
-        }
-    }
-    openings
 }
 
 /// What becomes of the units of a call.

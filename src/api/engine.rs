@@ -102,8 +102,7 @@ fn _close_windows(tenant_id: i32, budget_id: i64) -> SetOfIterator<'static, Time
 #[pg_extern(sql = false)]
 fn _add_spend(tenant_id: i32, budget_id: i64, window_start: TimestampWithTimeZone, spent_units: i64) -> Option<bool> {
     let slot = (budget_id, clock::from_postgres(window_start.into()));
-    let settlement =
-        Settlement { slot, held_units: 0, spent_units, granted_units: 0, expires_at: Instant::AFTER_ALL };
+    let settlement = Settlement { slot, held_units: 0, spent_units, granted_units: 0, expires_at: Instant::AFTER_ALL };
     or_put_aside(in_spi(|client| {
         engine::present(client)?.settle(tenant_id, &[settlement], clock::now())?;
         Ok(true)
@@ -112,5 +111,5 @@ fn _add_spend(tenant_id: i32, budget_id: i64, window_start: TimestampWithTimeZon
 
 #[pg_extern(sql = false)]
 fn _reload() -> i64 {
-    in_spi(|client| handover::reload(client)).unwrap_or(0)
+    in_spi(handover::reload).unwrap_or(0)
 }

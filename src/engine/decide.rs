@@ -76,6 +76,18 @@ pub fn decide<E: From<NoBalance>>(
     Ok((outcomes, changes))
 }
 
+/// The slots that calls touch, each with what a window gets that nobody has touched yet.
+pub fn touched(calls: &[&[Claim]]) -> BTreeMap<Slot, i64> {
+    let mut openings = BTreeMap::new();
+    for claim in calls.iter().copied().flatten() {
+        openings.insert(own_slot(claim), claim.opening_carry_units);
+        for grant in &claim.budget.grants {
+            openings.insert(grant_slot(grant.grant_id), 0);
+        }
+    }
+    openings
+}
+
 /// Where the budgets of claims stand.
 pub fn standings(claims: &[Claim], balances: &Balances) -> Result<Vec<Standing>, NoBalance> {
     let standing = |claim: &Claim| {

@@ -16,11 +16,11 @@ use std::sync::atomic::Ordering;
 use pgrx::spi::SpiClient;
 
 use crate::budget::decision::{Balance, Claim, Standing};
-use crate::engine::decide::{self, Balances, Change, Changes, Outcome, decide};
+use crate::engine::decide::{self, Balances, Change, Changes, Outcome, decide, touched};
 use crate::engine::escrow::load::Expired;
 use crate::engine::escrow::memory::{Guard, Key, Location, Place};
 use crate::engine::escrow::statistics::Statistics;
-use crate::engine::{Engine, Settlement, Slot, Taking, touched};
+use crate::engine::{Engine, Settlement, Slot, Taking};
 use crate::instant::Instant;
 use crate::ledger::Failure;
 use crate::refusal::Refusal;
@@ -129,11 +129,7 @@ impl<'a, 'conn> Escrow<'a, 'conn> {
         }
     }
 
-    fn outside_balances(
-        &mut self,
-        tenant_id: i32,
-        outside: &[(Slot, Option<i64>, Key)],
-    ) -> Result<Balances, Failure> {
+    fn outside_balances(&mut self, tenant_id: i32, outside: &[(Slot, Option<i64>, Key)]) -> Result<Balances, Failure> {
         let slots: Vec<Slot> = outside.iter().map(|(slot, ..)| *slot).collect();
         let loaded = load::balances(self.client, tenant_id, &slots, true)?;
         let carry = |slot: &Slot| outside.iter().find(|(other, ..)| other == slot).and_then(|(_, carry, _)| *carry);
@@ -185,7 +181,12 @@ impl<'a, 'conn> Escrow<'a, 'conn> {
         Ok(())
     }
 
-    fn read_expired(&mut self, tenant_id: i32, slots: &BTreeMap<Slot, Option<i64>>, now: Instant) -> Result<Freed, Failure> {
+    fn read_expired(
+        &mut self,
+        tenant_id: i32,
+        slots: &BTreeMap<Slot, Option<i64>>,
+        now: Instant,
+    ) -> Result<Freed, Failure> {
         // Before the rows are read: see `Freed::is_current`.
         let expired_releases = expired_releases();
         let mut budget_ids: Vec<i64> = slots.keys().map(|(budget_id, _)| *budget_id).collect();

@@ -227,10 +227,11 @@ fn checkpoint(client: &mut SpiClient<'_>) -> Result<Option<bool>, Failure> {
 }
 
 fn is_taken_over(client: &mut SpiClient<'_>, kind: Kind) -> Result<bool, Failure> {
-    Ok(checkpoint(client)? == match kind {
-        Kind::Rows => None,
-        Kind::Escrow => Some(true),
-    })
+    Ok(checkpoint(client)?
+        == match kind {
+            Kind::Rows => None,
+            Kind::Escrow => Some(true),
+        })
 }
 
 /// Takes the balances over from the other engine, or from another incarnation of this one.

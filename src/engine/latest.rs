@@ -47,8 +47,10 @@ pub fn run(
             *plan.get_or_init(|| prepared)
         }
     };
-    let mut values: Vec<pg_sys::Datum> =
-        arguments.iter().map(|argument| argument.datum().map_or(pg_sys::Datum::null(), |it| it.sans_lifetime())).collect();
+    let mut values: Vec<pg_sys::Datum> = arguments
+        .iter()
+        .map(|argument| argument.datum().map_or(pg_sys::Datum::null(), |it| it.sans_lifetime()))
+        .collect();
     let nulls: Vec<std::ffi::c_char> =
         arguments.iter().map(|argument| if argument.datum().is_none() { b'n' } else { b' ' } as _).collect();
     // SAFETY: as many values and nulls as the plan has parameters. An error unwinds as a panic and frees the vectors.

@@ -4,8 +4,8 @@
 use pgrx::spi::{SpiClient, SpiTupleTable};
 
 use crate::budget::decision::{Balance, Claim, Standing};
-use crate::engine::decide::{Balances, Change, Changes, NoBalance, apply, decide, standings};
-use crate::engine::{Engine, Outcome, Settlement, Slot, Taking, touched};
+use crate::engine::decide::{Balances, Change, Changes, NoBalance, apply, decide, standings, touched};
+use crate::engine::{Engine, Outcome, Settlement, Slot, Taking};
 use crate::instant::Instant;
 use crate::ledger::Failure;
 use crate::refusal::Refusal;

@@ -4,9 +4,9 @@
 use pgrx::spi::SpiClient;
 
 use crate::budget::decision::{Balance, Claim, Standing};
-use crate::engine::decide::{Balances, standings};
+use crate::engine::decide::{Balances, standings, touched};
 use crate::engine::escrow::load;
-use crate::engine::{Engine, Outcome, Settlement, Slot, Taking, touched};
+use crate::engine::{Engine, Outcome, Settlement, Slot, Taking};
 use crate::instant::Instant;
 use crate::ledger::Failure;
 use crate::refusal::Refusal;

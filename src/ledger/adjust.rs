@@ -155,11 +155,23 @@ fn correct(
         };
         let granted_units = give_back(place, target, &total.spent_units, &mut deltas);
         if let Some(((slot, _), spent_units)) = slots.iter().nth(place.own).zip(deltas.get(place.own)) {
-            sums.add(Settlement { slot, held_units: 0, spent_units: *spent_units, granted_units, expires_at: Instant::AFTER_ALL })?;
+            sums.add(Settlement {
+                slot,
+                held_units: 0,
+                spent_units: *spent_units,
+                granted_units,
+                expires_at: Instant::AFTER_ALL,
+            })?;
         }
         for grant in &place.grants {
             if let Some(((slot, _), spent_units)) = slots.iter().nth(*grant).zip(deltas.get(*grant)) {
-                sums.add(Settlement { slot, held_units: 0, spent_units: *spent_units, granted_units: 0, expires_at: Instant::AFTER_ALL })?;
+                sums.add(Settlement {
+                    slot,
+                    held_units: 0,
+                    spent_units: *spent_units,
+                    granted_units: 0,
+                    expires_at: Instant::AFTER_ALL,
+                })?;
             }
         }
     }

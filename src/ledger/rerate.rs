@@ -95,7 +95,13 @@ fn settle(client: &mut SpiClient<'_>, tenant_id: i32, corrections: &[Change], no
     let settlements: Vec<Settlement> = spent
         .into_iter()
         .filter(|(_, spent_units)| *spent_units != 0)
-        .map(|(slot, spent_units)| Settlement { slot, held_units: 0, spent_units, granted_units: 0, expires_at: Instant::AFTER_ALL })
+        .map(|(slot, spent_units)| Settlement {
+            slot,
+            held_units: 0,
+            spent_units,
+            granted_units: 0,
+            expires_at: Instant::AFTER_ALL,
+        })
         .collect();
     engine::present(client)?.settle(tenant_id, &settlements, now)?;
     Ok(())

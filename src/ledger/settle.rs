@@ -47,11 +47,8 @@ pub fn add(
 ) -> Result<(), Failure> {
     let held = &reservation.slots;
     let nothing = vec![0; held.units.len()];
-    let (gone, expires_at) = if reservation.is_held() {
-        (&held.units, reservation.expires_at)
-    } else {
-        (&nothing, Instant::AFTER_ALL)
-    };
+    let (gone, expires_at) =
+        if reservation.is_held() { (&held.units, reservation.expires_at) } else { (&nothing, Instant::AFTER_ALL) };
     for (index, (slot, _)) in held.iter().enumerate() {
         let place = budgets.iter().map(|it| &it.place).find(|place| place.own == index);
         sums.add(Settlement {

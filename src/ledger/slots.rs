@@ -79,7 +79,7 @@ impl Sums {
     pub fn add(&mut self, settlement: Settlement) -> Result<(), Failure> {
         let Settlement { slot, held_units, spent_units, granted_units, expires_at } = settlement;
         let zero = Settlement { slot, held_units: 0, spent_units: 0, granted_units: 0, expires_at };
-        
+
         let sum = self.sums.entry(slot).or_insert(zero);
         sum.held_units = sum.held_units.checked_add(held_units).ok_or_else(out_of_range)?;
         sum.spent_units = sum.spent_units.checked_add(spent_units).ok_or_else(out_of_range)?;

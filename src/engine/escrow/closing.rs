@@ -18,9 +18,7 @@ pub fn close(ledger: Ledger, tenant_id: i32, budget_id: i64) -> Result<Vec<Insta
     budget_lock::acquire(tenant_id, budget_id);
     in_flight::note_closing();
     let own = in_flight::own_number();
-    let is_meant = |key: &memory::Key| {
-        key.budget_id == budget_id && key.tenant_id == tenant_id && ledger.has(key)
-    };
+    let is_meant = |key: &memory::Key| key.budget_id == budget_id && key.tenant_id == tenant_id && ledger.has(key);
     let mut keys = Vec::new();
     memory::sweep(|place| {
         if is_meant(&place.key) {
@@ -42,7 +40,6 @@ pub fn close(ledger: Ledger, tenant_id: i32, budget_id: i64) -> Result<Vec<Insta
 
 fn is_in_flight_elsewhere(keys: &[memory::Key]) -> bool {
     let Some(mut guard) = memory::lock(keys) else { return false };
-    keys.iter().any(|key| {
-        guard.find(key).is_some_and(|location| guard.place(location).pins > in_flight::own_pins(location))
-    })
+    keys.iter()
+        .any(|key| guard.find(key).is_some_and(|location| guard.place(location).pins > in_flight::own_pins(location)))
 }

@@ -99,9 +99,7 @@ pub fn expired(
 ) -> Result<Vec<Expired>, Failure> {
     let rows = read_expired(client, &[tenant_id.into(), budget_ids.into(), timestamp(now)?.into()])?;
     rows.into_iter()
-        .map(|row| {
-            Ok(Expired { slot: slot(&row)?, held_units: required(&row, 2)?, granted_units: required(&row, 3)? })
-        })
+        .map(|row| Ok(Expired { slot: slot(&row)?, held_units: required(&row, 2)?, granted_units: required(&row, 3)? }))
         .collect()
 }
 

@@ -492,4 +492,3 @@ pub fn bytes() -> u64 {
 }
 
 const _: () = assert!(size_of::<Place>().is_multiple_of(16) && align_of::<Place>() <= 16);
-
