@@ -27,7 +27,8 @@ pub enum Access {
 pub enum Planning {
     /// As PostgreSQL sees fit, which for arrays is at every call anew.
     AsUsual,
-    /// Once, to insert a row or to find one by its whole key: there is only one way to do that, whatever the arguments.
+    /// Once, to insert a row or to find some by the whole key of an index: there is only one way to do that, whatever the
+    /// arguments.
     Once,
 }
 
@@ -86,7 +87,7 @@ pub fn run<'conn>(
 }
 
 /// Defines a function that runs one SQL statement: `statement!(read|write name(TYPE…) = "sql")`; `statement!(read|write row …)`
-/// if it inserts one row or finds one by its whole key.
+/// if it inserts one row or finds some by the whole key of an index.
 macro_rules! statement {
     ($(#[$doc:meta])* read row $name:ident($($type:ident),* $(,)?) = $sql:expr) => {
         statement!(@define [$(#[$doc])*] Read Once $name [$($type),*] $sql);

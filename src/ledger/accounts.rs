@@ -23,13 +23,23 @@ statement! {
      FROM tokbudget.tenant WHERE tenant.name OPERATOR(pg_catalog.=) $1"
 }
 
+macro_rules! columns {
+    () => {
+        "SELECT account.account_id, account.path, account.status, account.status_reason, account.cost_center,
+             account.unpriced, account.fallback_unit_prices, account.kind, account.labels OPERATOR(pg_catalog.->>) 'role',
+             account.ancestor_ids, account.expires_at, account.xmin
+         FROM tokbudget.account
+         WHERE account.tenant_id OPERATOR(pg_catalog.=) $1 AND account.path OPERATOR(pg_catalog.="
+    };
+}
+
 statement! {
-    read find_accounts(INT4OID, TEXTARRAYOID) =
-    "SELECT account.account_id, account.path, account.status, account.status_reason, account.cost_center,
-         account.unpriced, account.fallback_unit_prices, account.kind, account.labels OPERATOR(pg_catalog.->>) 'role',
-         account.ancestor_ids, account.expires_at, account.xmin
-     FROM tokbudget.account
-     WHERE account.tenant_id OPERATOR(pg_catalog.=) $1 AND account.path OPERATOR(pg_catalog.=) ANY ($2)"
+    read find_accounts(INT4OID, TEXTARRAYOID) = concat!(columns!(), ") ANY ($2)")
+}
+
+statement! {
+    /// A session meets most accounts one by one, below others that it knows.
+    read row find_account(INT4OID, TEXTOID) = concat!(columns!(), ") $2")
 }
 
 /// The tenant of a call.
@@ -100,11 +110,37 @@ pub fn kept(paths: &[&str]) -> Option<Vec<Rc<Account>>> {
     ACCOUNTS.with(|kept| paths.iter().map(|path| kept.find(generation, *path)).collect())
 }
 
+/// Those of the accounts that there are, as far as possible out of what the session keeps.
+pub fn find(client: &mut SpiClient<'_>, tenant_id: i32, paths: &[&str]) -> Result<Found, Failure> {
+    let Some(generation) = invalidation::usable_generation(Topic::Tree) else { return read(client, tenant_id, paths) };
+    let (mut found, mut missing) = (Found::with_capacity(paths.len()), Vec::new());
+    for path in paths {
+        match ACCOUNTS.with(|kept| kept.find(generation, *path)) {
+            Some(account) => {
+                found.insert(account.path.clone(), account);
+            }
+            None => missing.push(*path),
+        }
+    }
+    found.extend(read(client, tenant_id, &missing)?);
+    // One that is read now may have been moved since the others were.
+    let is_below = |account: &Rc<Account>| {
+        let parent = account.path.rsplit_once('/').and_then(|(parent, _)| found.get(parent));
+        parent.is_none_or(|parent| account.ancestor_ids.last() == Some(&parent.account_id))
+    };
+    if found.values().all(is_below) { Ok(found) } else { read(client, tenant_id, paths) }
+}
+
 /// Reads those of the accounts that there are.
 pub fn read(client: &mut SpiClient<'_>, tenant_id: i32, paths: &[&str]) -> Result<Found, Failure> {
     let generation = invalidation::begin_reading(Topic::Tree);
     let mut found = Found::with_capacity(paths.len());
-    for row in find_accounts(client, &[tenant_id.into(), paths.to_vec().into()])? {
+    let rows = match paths {
+        [] => return Ok(found),
+        [path] => find_account(client, &[tenant_id.into(), (*path).into()])?,
+        paths => find_accounts(client, &[tenant_id.into(), paths.to_vec().into()])?,
+    };
+    for row in rows {
         let account = Rc::new(Account {
             account_id: required(&row, 1)?,
             path: required(&row, 2)?,

@@ -42,6 +42,15 @@ statement! {
 }
 
 statement! {
+    /// The same for one account: of the accounts of a call a session mostly knows all but the last.
+    read row find_of_account(INT4OID, INT8OID) = concat!(
+        columns!(),
+        " AND budget.account_id OPERATOR(pg_catalog.=) $2
+          AND (budget.quota_id IS NOT NULL OR budget.status OPERATOR(pg_catalog.=) 'active')"
+    )
+}
+
+statement! {
     read find_by_id(INT4OID, INT8ARRAYOID) = concat!(columns!(), " AND budget.budget_id OPERATOR(pg_catalog.=) ANY ($2)")
 }
 
@@ -201,7 +210,10 @@ pub fn of_accounts(
     }
     if !missing.is_empty() {
         let generation = invalidation::begin_reading(Topic::Tree);
-        let rows = find_of_accounts(client, &[tenant_id.into(), missing.clone().into()])?;
+        let rows = match missing.as_slice() {
+            [account_id] => find_of_account(client, &[tenant_id.into(), (*account_id).into()])?,
+            _ => find_of_accounts(client, &[tenant_id.into(), missing.clone().into()])?,
+        };
         let read = read(client, tenant_id, rows, generation)?;
         for account_id in missing {
             let of_account = || read.iter().filter(|it| it.stored.budget.account_id == account_id);

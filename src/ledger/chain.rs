@@ -143,7 +143,7 @@ fn read(
     authority: Authority,
     first_use: Option<&FirstUse<'_>>,
 ) -> Result<Vec<Rc<Account>>, Failure> {
-    let mut found = accounts::read(client, tenant_id, paths)?;
+    let mut found = accounts::find(client, tenant_id, paths)?;
     if let Some(first_use) = first_use
         && paths.iter().any(|path| !found.contains_key(*path))
     {
