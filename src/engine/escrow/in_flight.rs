@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::ffi::c_void;
 use std::sync::atomic::Ordering;
 
-use pgrx::pg_sys;
+use pgrx::{pg_guard, pg_sys};
 
 use crate::clock;
 use crate::engine::decide::Change;
@@ -189,6 +189,8 @@ fn reopen() {
     });
 }
 
+// Guarded, because an error that it raises is a panic first, which C cannot pass on.
+#[pg_guard]
 unsafe extern "C-unwind" fn end_transaction(event: pg_sys::XactEvent::Type, _: *mut c_void) {
     use pg_sys::XactEvent as Event;
     match event {
