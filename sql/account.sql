@@ -81,6 +81,14 @@ COMMENT ON COLUMN tokbudget.account.kind IS 'organization, team, project, user, 
 COMMENT ON COLUMN tokbudget.account.status IS 'active, frozen (nothing new until thawed; open reservations may still settle) or closed (nothing new ever again)';
 COMMENT ON COLUMN tokbudget.account.cost_center IS 'where the spend is charged; an account without one has that of its nearest ancestor';
 
+-- One more is no change to anybody: no session keeps that there is none. On the hot path accounts are made all the time.
+CREATE TRIGGER tenant_changed AFTER UPDATE OF tenant_id, name, currency OR DELETE OR TRUNCATE ON tokbudget.tenant
+    FOR EACH STATEMENT EXECUTE FUNCTION tokbudget._notice_change();
+ALTER TABLE tokbudget.tenant ENABLE ALWAYS TRIGGER tenant_changed;
+CREATE TRIGGER account_changed AFTER UPDATE OR DELETE OR TRUNCATE ON tokbudget.account
+    FOR EACH STATEMENT EXECUTE FUNCTION tokbudget._notice_change();
+ALTER TABLE tokbudget.account ENABLE ALWAYS TRIGGER account_changed;
+
 CREATE FUNCTION tokbudget._new_id() RETURNS bigint
     LANGUAGE c VOLATILE PARALLEL SAFE AS 'MODULE_PATHNAME', '_new_id_wrapper';
 COMMENT ON FUNCTION tokbudget._new_id() IS 'internal: time-ordered 63-bit id, unique within a tenant';

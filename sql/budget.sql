@@ -100,6 +100,14 @@ COMMENT ON COLUMN tokbudget.budget.time_zone IS 'IANA zone in which the calendar
 COMMENT ON COLUMN tokbudget.budget.hard IS 'a hard budget refuses, a soft one only counts';
 COMMENT ON COLUMN tokbudget.budget.limit_units IS 'amount as the engine compares it: nano-units for cost, counts otherwise';
 
+-- Where a quota is missing a call looks for it in the table, so nobody need be told that one has been given.
+CREATE TRIGGER budget_added AFTER INSERT ON tokbudget.budget
+    FOR EACH ROW WHEN (NEW.quota_id IS NULL) EXECUTE FUNCTION tokbudget._notice_change();
+ALTER TABLE tokbudget.budget ENABLE ALWAYS TRIGGER budget_added;
+CREATE TRIGGER budget_changed AFTER UPDATE OR DELETE OR TRUNCATE ON tokbudget.budget
+    FOR EACH STATEMENT EXECUTE FUNCTION tokbudget._notice_change();
+ALTER TABLE tokbudget.budget ENABLE ALWAYS TRIGGER budget_changed;
+
 CREATE TABLE tokbudget.balance (
     tenant_id integer NOT NULL,
     budget_id bigint NOT NULL,

@@ -5,6 +5,24 @@ CREATE FUNCTION tokbudget._now() RETURNS timestamp with time zone
     LANGUAGE c STABLE PARALLEL UNSAFE AS 'MODULE_PATHNAME', '_now_wrapper';
 COMMENT ON FUNCTION tokbudget._now() IS 'internal: the present by the database clock, or the instant that a test has set';
 
+-- Sessions keep what they have read of the configuration: accounts, budgets, grants, quotas, catalogue, prices, rates, access.
+-- A change makes every session read anew, at the commit of the change and before any later decision; nothing has to be
+-- looked up to learn that nothing has changed.
+CREATE FUNCTION tokbudget._notice_change(changed oid) RETURNS void
+    LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', '_notice_change_wrapper';
+COMMENT ON FUNCTION tokbudget._notice_change(oid) IS 'internal: makes every session forget what it has read of a table';
+
+CREATE FUNCTION tokbudget._notice_change() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    PERFORM tokbudget._notice_change(TG_RELID);
+    RETURN NULL;
+END;
+$$;
+COMMENT ON FUNCTION tokbudget._notice_change() IS 'internal: trigger that makes every session forget what it has read of the table';
+
 CREATE FUNCTION tokbudget._refuse_change() RETURNS trigger
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp

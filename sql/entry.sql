@@ -1,6 +1,15 @@
 -- The ledger. Entries are only ever added: a correction is a new entry that names the one it corrects. Every entry says
 -- which budgets and windows it counts against and by how much, so that each balance is a plain sum over this table.
 
+CREATE FUNCTION tokbudget._check_entry(
+    kind text, usage_source text, budget_ids bigint[], window_starts timestamp with time zone[], spent_units bigint[],
+    cost numeric, internal_cost numeric
+) RETURNS boolean
+    LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', '_check_entry_wrapper';
+COMMENT ON FUNCTION tokbudget._check_entry(text, text, bigint[], timestamp with time zone[], bigint[], numeric, numeric) IS
+    'internal: whether kind and usage_source are ones that there are, the arrays are as long as each other, and costs have at most nine decimals';
+
+-- PostgreSQL reads a check anew for every statement, so that of a table which every call writes is one call of a function.
 CREATE TABLE tokbudget.entry (
     tenant_id integer NOT NULL,
     entry_id uuid NOT NULL,
@@ -54,16 +63,8 @@ CREATE TABLE tokbudget.entry (
     actor text NOT NULL,
     written_by xid8 NOT NULL DEFAULT pg_catalog.pg_current_xact_id(),
     CONSTRAINT entry_kind_check CHECK (
-        kind OPERATOR(pg_catalog.=) ANY (ARRAY['commit', 'charge', 'adjust', 'refund', 'expire', 'correction', 'transfer'])
-    ),
-    CONSTRAINT entry_slots_check CHECK (
-        pg_catalog.cardinality(budget_ids) OPERATOR(pg_catalog.=) pg_catalog.cardinality(window_starts)
-        AND pg_catalog.cardinality(budget_ids) OPERATOR(pg_catalog.=) pg_catalog.cardinality(spent_units)
-    ),
-    CONSTRAINT entry_cost_check CHECK (
-        pg_catalog.scale(cost) OPERATOR(pg_catalog.<=) 9 AND pg_catalog.scale(internal_cost) OPERATOR(pg_catalog.<=) 9
-    ),
-    CONSTRAINT entry_usage_source_check CHECK (usage_source OPERATOR(pg_catalog.=) ANY (ARRAY['provider', 'partial', 'estimated']))
+        tokbudget._check_entry(kind, usage_source, budget_ids, window_starts, spent_units, cost, internal_cost)
+    )
 ) PARTITION BY RANGE (recorded_at);
 CREATE TABLE tokbudget.entry_default PARTITION OF tokbudget.entry DEFAULT;
 -- Keys and indexes belong to the partitions, and those by month take theirs from this one. On the table itself they would

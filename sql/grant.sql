@@ -37,6 +37,10 @@ COMMENT ON COLUMN tokbudget.budget_grant.created_at IS 'when it was given';
 COMMENT ON COLUMN tokbudget.budget_grant.revoked_at IS 'from when on nothing new draws on it; NULL while it stands';
 COMMENT ON COLUMN tokbudget.budget_grant.actor IS 'database role of the session that gave it';
 
+CREATE TRIGGER budget_grant_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON tokbudget.budget_grant
+    FOR EACH STATEMENT EXECUTE FUNCTION tokbudget._notice_change();
+ALTER TABLE tokbudget.budget_grant ENABLE ALWAYS TRIGGER budget_grant_changed;
+
 CREATE FUNCTION @extschema@.tb_grant(
     budget bigint,
     amount numeric,

@@ -66,23 +66,6 @@ COMMENT ON COLUMN tokbudget.model_alias.is_default_provider IS 'whether the name
 COMMENT ON COLUMN tokbudget.model_alias.name IS 'the name in lower case, where the pattern is a plain one';
 COMMENT ON COLUMN tokbudget.model_alias.source IS 'where the alias comes from';
 
--- Sessions keep what they have read of the catalogue, the prices and the rates. A change makes every session read anew, at
--- the commit of the change and before any later decision; nothing has to be looked up to learn that nothing has changed.
-CREATE FUNCTION tokbudget._notice_change(changed oid) RETURNS void
-    LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', '_notice_change_wrapper';
-COMMENT ON FUNCTION tokbudget._notice_change(oid) IS 'internal: makes every session forget what it has read of a table';
-
-CREATE FUNCTION tokbudget._notice_change() RETURNS trigger
-    LANGUAGE plpgsql
-    SET search_path = pg_catalog, pg_temp
-    AS $$
-BEGIN
-    PERFORM tokbudget._notice_change(TG_RELID);
-    RETURN NULL;
-END;
-$$;
-COMMENT ON FUNCTION tokbudget._notice_change() IS 'internal: trigger that makes every session forget what it has read of the table';
-
 CREATE TRIGGER model_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON tokbudget.model
     FOR EACH STATEMENT EXECUTE FUNCTION tokbudget._notice_change();
 ALTER TABLE tokbudget.model ENABLE ALWAYS TRIGGER model_changed;

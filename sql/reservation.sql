@@ -2,6 +2,14 @@
 -- are taken in one order everywhere: price book (whoever changes it), tenant (a re-rating, whoever makes, renames or moves
 -- accounts), accounts, idempotency key, reservation, balances by (budget_id, window_start).
 
+CREATE FUNCTION tokbudget._check_reservation(
+    state text, budget_ids bigint[], window_starts timestamp with time zone[], held_units bigint[]
+) RETURNS boolean
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', '_check_reservation_wrapper';
+COMMENT ON FUNCTION tokbudget._check_reservation(text, bigint[], timestamp with time zone[], bigint[]) IS
+    'internal: whether the state is held, committed, released or expired, and the arrays are as long as each other';
+
+-- PostgreSQL reads a check anew for every statement, so that of a table which every call writes is one call of a function.
 CREATE TABLE tokbudget.reservation (
     tenant_id integer NOT NULL,
     reservation_id uuid NOT NULL,
@@ -28,11 +36,7 @@ CREATE TABLE tokbudget.reservation (
     flags text[] NOT NULL DEFAULT '{}',
     actor text NOT NULL,
     CONSTRAINT reservation_pkey PRIMARY KEY (tenant_id, reservation_id),
-    CONSTRAINT reservation_state_check CHECK (state OPERATOR(pg_catalog.=) ANY (ARRAY['held', 'committed', 'released', 'expired'])),
-    CONSTRAINT reservation_slots_check CHECK (
-        pg_catalog.cardinality(budget_ids) OPERATOR(pg_catalog.=) pg_catalog.cardinality(window_starts)
-        AND pg_catalog.cardinality(budget_ids) OPERATOR(pg_catalog.=) pg_catalog.cardinality(held_units)
-    )
+    CONSTRAINT reservation_state_check CHECK (tokbudget._check_reservation(state, budget_ids, window_starts, held_units))
 ) WITH (fillfactor = 70);
 CREATE INDEX reservation_held_idx ON tokbudget.reservation (tenant_id, expires_at)
     WHERE state OPERATOR(pg_catalog.=) 'held';

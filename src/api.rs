@@ -5,6 +5,7 @@ mod account;
 mod adjust;
 mod argument;
 mod batch;
+mod check;
 mod engine;
 mod outcome;
 mod price;

@@ -62,6 +62,20 @@ impl Uuids {
     }
 }
 
+/// Ids as text within what is kept as JSON.
+pub mod as_text {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(id: &[u8; 16], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{:032x}", u128::from_be_bytes(*id)))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; 16], D::Error> {
+        let text = String::deserialize(deserializer)?;
+        u128::from_str_radix(&text, 16).map(u128::to_be_bytes).map_err(serde::de::Error::custom)
+    }
+}
+
 /// When an id made by [`Uuids`] was made.
 pub fn instant_of(uuid: [u8; 16]) -> Instant {
     let value = u128::from_be_bytes(uuid);

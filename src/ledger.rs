@@ -2,6 +2,7 @@
 //! changes it), tenant (a re-rating), idempotency key, reservation, balances by budget and window.
 
 pub mod access;
+mod accounts;
 pub mod adjust;
 mod alert;
 mod attribution;

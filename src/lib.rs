@@ -24,6 +24,8 @@ mod guc;
 #[cfg(feature = "postgres")]
 mod invalidation;
 #[cfg(feature = "postgres")]
+mod jsonb;
+#[cfg(feature = "postgres")]
 mod ledger;
 #[cfg(feature = "postgres")]
 mod schema;

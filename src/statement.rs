@@ -3,11 +3,12 @@
 use std::cell::OnceCell;
 
 use pgrx::datum::{DatumWithOid, FromDatum, IntoDatum, TimestampWithTimeZone};
-use pgrx::pg_sys::PgOid;
+use pgrx::pg_sys::{self, PgOid, TransactionId};
 use pgrx::spi::{OwnedPreparedStatement, SpiClient, SpiHeapTupleData, SpiTupleTable};
 
 use crate::clock;
 use crate::instant::Instant;
+use crate::invalidation;
 use crate::ledger::Failure;
 
 /// A prepared statement of this backend.
@@ -21,12 +22,52 @@ pub enum Access {
     Write,
 }
 
+/// How a statement is planned.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Planning {
+    /// As PostgreSQL sees fit, which for arrays is at every call anew.
+    AsUsual,
+    /// Once, to insert a row or to find one by its whole key: there is only one way to do that, whatever the arguments.
+    Once,
+}
+
+/// While it lives, statements are planned once for all arguments, and never as a scan of the whole table: on an empty one
+/// that looks cheap, and the plan stays when it has grown.
+struct PlannedOnce {
+    plan_cache_mode: i32,
+    enable_seqscan: bool,
+}
+
+impl PlannedOnce {
+    fn begin() -> PlannedOnce {
+        // SAFETY: plain variables of the process, which its one thread changes; drop gives them back, after an error too.
+        unsafe {
+            let before =
+                PlannedOnce { plan_cache_mode: pg_sys::plan_cache_mode, enable_seqscan: pg_sys::enable_seqscan };
+            pg_sys::plan_cache_mode = pg_sys::PlanCacheMode::PLAN_CACHE_MODE_FORCE_GENERIC_PLAN as i32;
+            pg_sys::enable_seqscan = false;
+            before
+        }
+    }
+}
+
+impl Drop for PlannedOnce {
+    fn drop(&mut self) {
+        // SAFETY: as above.
+        unsafe {
+            pg_sys::plan_cache_mode = self.plan_cache_mode;
+            pg_sys::enable_seqscan = self.enable_seqscan;
+        }
+    }
+}
+
 /// Runs `plan`, preparing it first if this backend has not done so.
 pub fn run<'conn>(
     plan: &Plan,
     sql: &'static str,
     types: &[PgOid],
     access: Access,
+    planning: Planning,
     client: &mut SpiClient<'conn>,
     arguments: &[DatumWithOid<'_>],
 ) -> Result<SpiTupleTable<'conn>, Failure> {
@@ -37,21 +78,29 @@ pub fn run<'conn>(
             plan.get_or_init(|| prepared)
         }
     };
+    let _planned_once = (planning == Planning::Once).then(PlannedOnce::begin);
     Ok(match access {
         Access::Read => client.select(prepared, None, arguments)?,
         Access::Write => client.update(prepared, None, arguments)?,
     })
 }
 
-/// Defines a function that runs one SQL statement: `statement!(read|write name(TYPE…) = "sql")`.
+/// Defines a function that runs one SQL statement: `statement!(read|write name(TYPE…) = "sql")`; `statement!(read|write row …)`
+/// if it inserts one row or finds one by its whole key.
 macro_rules! statement {
+    ($(#[$doc:meta])* read row $name:ident($($type:ident),* $(,)?) = $sql:expr) => {
+        statement!(@define [$(#[$doc])*] Read Once $name [$($type),*] $sql);
+    };
+    ($(#[$doc:meta])* write row $name:ident($($type:ident),* $(,)?) = $sql:expr) => {
+        statement!(@define [$(#[$doc])*] Write Once $name [$($type),*] $sql);
+    };
     ($(#[$doc:meta])* read $name:ident($($type:ident),* $(,)?) = $sql:expr) => {
-        statement!(@define [$(#[$doc])*] Read $name [$($type),*] $sql);
+        statement!(@define [$(#[$doc])*] Read AsUsual $name [$($type),*] $sql);
     };
     ($(#[$doc:meta])* write $name:ident($($type:ident),* $(,)?) = $sql:expr) => {
-        statement!(@define [$(#[$doc])*] Write $name [$($type),*] $sql);
+        statement!(@define [$(#[$doc])*] Write AsUsual $name [$($type),*] $sql);
     };
-    (@define [$(#[$doc:meta])*] $access:ident $name:ident [$($type:ident),*] $sql:expr) => {
+    (@define [$(#[$doc:meta])*] $access:ident $planning:ident $name:ident [$($type:ident),*] $sql:expr) => {
         $(#[$doc])*
         fn $name<'conn>(
             client: &mut pgrx::spi::SpiClient<'conn>,
@@ -62,7 +111,8 @@ macro_rules! statement {
             }
             let types = [$(pgrx::pg_sys::PgOid::from(pgrx::pg_sys::$type)),*];
             PLAN.with(|plan| {
-                $crate::statement::run(plan, $sql, &types, $crate::statement::Access::$access, client, arguments)
+                use $crate::statement::{Access, Planning, run};
+                run(plan, $sql, &types, Access::$access, Planning::$planning, client, arguments)
             })
         }
     };
@@ -88,6 +138,11 @@ pub fn instant(row: &SpiHeapTupleData<'_>, ordinal: usize) -> Result<Instant, Fa
 pub fn instants(row: &SpiHeapTupleData<'_>, ordinal: usize) -> Result<Vec<Instant>, Failure> {
     let timestamps: Vec<TimestampWithTimeZone> = required(row, ordinal)?;
     Ok(timestamps.into_iter().map(|timestamp| clock::from_postgres(timestamp.into())).collect())
+}
+
+/// Whether the present transaction has made the row, whose `xmin` this column is.
+pub fn is_own(row: &SpiHeapTupleData<'_>, ordinal: usize) -> Result<bool, Failure> {
+    Ok(invalidation::is_own(required::<TransactionId>(row, ordinal)?))
 }
 
 /// An instant as an argument.

@@ -40,11 +40,16 @@ pub extern "C-unwind" fn tokbudget_launcher_main(_argument: pg_sys::Datum) {
     BackgroundWorker::attach_signal_handlers(SignalWakeFlags::SIGHUP | SignalWakeFlags::SIGTERM);
     // To no database: only the shared catalogues can be read.
     BackgroundWorker::connect_worker_to_spi(None, None);
+    // SAFETY: a plain variable of the process.
+    memory::register_launcher(unsafe { pg_sys::MyProcPid });
     let mut last_upkeep: Option<Instant> = None;
     while BackgroundWorker::wait_latch(Some(pause())) {
         if BackgroundWorker::sighup_received() {
             // SAFETY: the main loop is where PostgreSQL's own workers do it.
             unsafe { pg_sys::ProcessConfigFile(pg_sys::GucContext::PGC_SIGHUP) };
+        }
+        for database in memory::take_wanted() {
+            run(u64::from(database));
         }
         let upkeep = guc::upkeep_interval();
         let is_upkeep_due = upkeep.is_some_and(|interval| last_upkeep.is_none_or(|last| last.elapsed() >= interval));
@@ -147,7 +152,7 @@ fn step(sql: &str) {
         let done = Spi::connect_mut(|client| {
             // Shorter than deadlock_timeout, so that of a user's DROP EXTENSION and this it is this that gives way.
             client.update("SET LOCAL lock_timeout = '100ms'", None, &[])?;
-            if let Err(failure) = handover::require(client, handover::kind()) {
+            if let Err(failure) = handover::require_here(client, handover::kind()) {
                 error!("tokbudget: {failure:?}");
             }
             client.update(sql.as_str(), None, &[]).map(|_| ())

@@ -12,6 +12,7 @@ use crate::api::outcome::{Row, in_spi, or_put_aside, row};
 use crate::api::token::interrupt;
 use crate::budget::meter;
 use crate::clock;
+use crate::jsonb::Json;
 use crate::ledger::batch::Answer;
 use crate::ledger::commit::{Receipt, Report};
 use crate::ledger::estimate::Wanted;
@@ -77,8 +78,8 @@ pub fn decision(held: Answer<Hold>) -> Row {
                 None,
                 None,
                 Uuid::from_bytes(hold.reservation).into_datum(),
-                JsonB(hold.held).into_datum(),
-                JsonB(hold.remaining).into_datum(),
+                Json(&hold.held).into_datum(),
+                Json(&hold.remaining).into_datum(),
                 timestamp(hold.expires_at),
                 hold.input_tokens.into_datum(),
                 hold.max_output_tokens.into_datum(),
@@ -155,8 +156,8 @@ pub fn receipt_fields(receipt: Receipt) -> [Option<pg_sys::Datum>; 9] {
         receipt.currency.into_datum(),
         receipt.tokens.into_datum(),
         receipt.overrun.into_datum(),
-        JsonB(receipt.released).into_datum(),
-        JsonB(receipt.remaining).into_datum(),
+        Json(&receipt.released).into_datum(),
+        Json(&receipt.remaining).into_datum(),
         receipt.internal_nanos.and_then(|nanos| numeric(meter::COST, nanos)),
         receipt.flags.into_datum(),
     ]

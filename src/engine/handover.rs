@@ -2,10 +2,12 @@
 //!
 //! The tables say who kept them last: a row of `tokbudget.checkpoint` stands for the escrow engine. A server has one engine
 //! for all sessions, so a session looks once, and again when PostgreSQL tells that the row came or went. The first call that
-//! finds the other engine's state takes over, within its own transaction, under locks that keep everybody else out.
+//! finds the other engine's state has it taken over, under locks that keep everybody else out: by a background worker,
+//! whose transaction ends at once, or for want of one within its own.
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use pgrx::pg_sys;
 use pgrx::spi::SpiClient;
@@ -179,8 +181,44 @@ pub fn require(client: &mut SpiClient<'_>, kind: Kind) -> Result<Ledger, Failure
         return Ok(ledger);
     }
     let ledger = ledger();
-    take_over(client, kind, ledger)?;
+    if kind == Kind::Rows || !is_taken_over_by_worker(client, ledger)? {
+        take_over(client, kind, ledger)?;
+    }
     Ok(ledger)
+}
+
+/// How long a call waits for a worker to take over, before it does so itself and keeps others waiting until its end.
+const WAIT_MAX: Duration = Duration::from_millis(500);
+const STEP_US: i64 = 2_000;
+
+fn is_taken_over_by_worker(client: &mut SpiClient<'_>, ledger: Ledger) -> Result<bool, Failure> {
+    let begin = Instant::now();
+    let Some(launcher) = memory::want_worker(ledger.database) else { return Ok(false) };
+    // SAFETY: looks the process up and wakes it; a process that has ended is not found.
+    unsafe {
+        let process = pg_sys::BackendPidGetProc(launcher);
+        if process.is_null() {
+            return Ok(false);
+        }
+        pg_sys::SetLatch(&raw mut (*process).procLatch);
+    }
+    while begin.elapsed() < WAIT_MAX {
+        pgrx::check_for_interrupts!();
+        if look(client, Kind::Escrow)?.is_some() {
+            return Ok(true);
+        }
+        // SAFETY: sleeps.
+        unsafe { pg_sys::pg_usleep(STEP_US) };
+    }
+    Ok(false)
+}
+
+/// The same for a worker, for which nobody can take over.
+pub fn require_here(client: &mut SpiClient<'_>, kind: Kind) -> Result<(), Failure> {
+    if find(client, kind)?.is_none() {
+        take_over(client, kind, ledger())?;
+    }
+    Ok(())
 }
 
 fn checkpoint(client: &mut SpiClient<'_>) -> Result<Option<bool>, Failure> {

@@ -14,6 +14,7 @@ use pgrx::spi::SpiClient;
 use pgrx::{FromDatum, Uuid};
 use serde_json::json;
 
+use crate::invalidation::Topic;
 use crate::ledger::Failure;
 use crate::ledger::kept::Kept;
 use crate::privilege::Privilege;
@@ -114,7 +115,7 @@ fn present_role_name() -> Option<String> {
 }
 
 thread_local! {
-    static KEPT: Kept<Vec<Grant>> = Kept::default();
+    static KEPT: Kept<Vec<Grant>> = Kept::new(Topic::Access);
 }
 
 fn find(client: &mut SpiClient<'_>, tenant_id: i32) -> Result<Rc<Vec<Grant>>, Failure> {

@@ -141,8 +141,8 @@ fn correct(
     let (internal, cost) = if old_nanos > 0 { (old_internal, old_nanos) } else { own };
     let new_internal = in_proportion(internal, new_nanos, cost)?;
 
-    let found = budgets::by_id(client, tenant_id, slots.budget_ids.clone(), now)?;
-    let found: Vec<Rc<Budget>> = found.into_iter().map(|found| Rc::new(found.budget)).collect();
+    let found = budgets::by_id(client, tenant_id, &slots.budget_ids, now)?;
+    let found: Vec<Rc<Budget>> = found.into_iter().map(|found| found.budget).collect();
     let ids: Vec<i64> = found.iter().map(|budget| budget.budget_id).collect();
     let places = slots.places(client, tenant_id, &ids)?;
     let mut deltas = vec![0; slots.units.len()];

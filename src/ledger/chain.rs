@@ -1,33 +1,18 @@
 //! The accounts of a call, from the root down.
 
-use std::collections::HashMap;
+use std::rc::Rc;
 
-use pgrx::JsonB;
-use pgrx::datum::TimestampWithTimeZone;
 use pgrx::spi::SpiClient;
 use serde_json::{Value, json};
 
 use crate::instant::Instant;
 use crate::ledger::Failure;
 use crate::ledger::access::{self, Authority};
+use crate::ledger::accounts::{self, Account, Found, Tenant};
 use crate::ledger::quota::{self, Birth};
 use crate::refusal::{Code, Refusal};
-use crate::statement::{optional, required, statement, timestamp};
-use crate::{account, clock, id};
-
-statement! {
-    read find_tenant(TEXTOID) =
-    "SELECT tenant.tenant_id, tenant.currency FROM tokbudget.tenant WHERE tenant.name OPERATOR(pg_catalog.=) $1"
-}
-
-statement! {
-    read find_accounts(INT4OID, TEXTARRAYOID) =
-    "SELECT account.account_id, account.path, account.status, account.status_reason, account.cost_center,
-         account.unpriced, account.fallback_unit_prices, account.kind, account.labels OPERATOR(pg_catalog.->>) 'role',
-         account.ancestor_ids, account.expires_at
-     FROM tokbudget.account
-     WHERE account.tenant_id OPERATOR(pg_catalog.=) $1 AND account.path OPERATOR(pg_catalog.=) ANY ($2)"
-}
+use crate::statement::{statement, timestamp};
+use crate::{account, id};
 
 statement! {
     /// Nobody renames or moves accounts until this transaction ends.
@@ -44,41 +29,12 @@ statement! {
      ON CONFLICT (tenant_id, path) DO NOTHING"
 }
 
-/// One account of a chain.
-pub struct Account {
-    pub account_id: i64,
-    pub path: String,
-    pub kind: Option<String>,
-    /// The label `role`, which quotas go by.
-    pub role: Option<String>,
-    /// From the root down to the parent.
-    pub ancestor_ids: Vec<i64>,
-    status: String,
-    status_reason: Option<String>,
-    expires_at: Option<Instant>,
-    cost_center: Option<String>,
-    unpriced: Option<String>,
-    fallback_unit_prices: Option<Value>,
-}
-
-impl Account {
-    fn check_active(&self, now: Instant) -> Result<(), Refusal> {
-        if self.status != "active" {
-            return Err(Refusal::inactive_account(&self.path, &self.status, self.status_reason.as_deref()));
-        }
-        match self.expires_at.filter(|expires_at| *expires_at <= now) {
-            None => Ok(()),
-            Some(expires_at) => Err(Refusal::expired_account(&self.path, expires_at)),
-        }
-    }
-}
-
 /// The accounts that a call draws on: its own and those of `also`, with all above them, each once.
 pub struct Chain {
     pub tenant_id: i32,
-    pub currency: String,
+    pub currency: Rc<str>,
     /// From the root down; those of `also` that are not above the account itself come last.
-    pub accounts: Vec<Account>,
+    pub accounts: Vec<Rc<Account>>,
     /// How many of `accounts` are the account itself and those above it.
     own_length: usize,
 }
@@ -121,24 +77,16 @@ impl Chain {
         }
 
         let root = own.first().copied().unwrap_or_default();
-        let Some(tenant) = find_tenant(client, &[root.into()])?.next() else {
+        let Some(Tenant { tenant_id, currency }) = accounts::tenant(client, root)? else {
             return Err(Refusal::no_such_account(path).into());
         };
-        let tenant_id: i32 = required(&tenant, 1)?;
-        let currency: String = required(&tenant, 2)?;
-
-        let mut found = read_accounts(client, tenant_id, &paths)?;
-        if let Some(first_use) = first_use
-            && paths.iter().any(|path| !found.contains_key(*path))
-        {
-            make_missing(client, tenant_id, &paths, &mut found, authority, first_use)?;
-        }
-        let accounts = paths
-            .iter()
-            .map(|path| found.remove(*path).ok_or_else(|| Refusal::no_such_account(path)))
-            .collect::<Result<Vec<Account>, Refusal>>()?;
+        let accounts = match accounts::kept(&paths) {
+            Some(accounts) => accounts,
+            None => read(client, tenant_id, &paths, authority, first_use)?,
+        };
         let chain = Chain { tenant_id, currency, accounts, own_length: own.len() };
-        for end in [path].into_iter().chain(also.iter().map(String::as_str)) {
+        access::require_authority(client, tenant_id, &chain.own_account_ids(), authority)?;
+        for end in also {
             access::require_authority(client, tenant_id, &chain.ids_down_to(end)?, authority)?;
         }
         Ok(chain)
@@ -154,6 +102,10 @@ impl Chain {
     /// Refuses if an account of the chain may not spend at `now`.
     pub fn check_active(&self, now: Instant) -> Result<(), Refusal> {
         self.accounts.iter().try_for_each(|account| account.check_active(now))
+    }
+
+    fn own_account_ids(&self) -> Vec<i64> {
+        self.own().iter().map(|account| account.account_id).collect()
     }
 
     pub fn account_ids(&self) -> Vec<i64> {
@@ -178,32 +130,27 @@ impl Chain {
             .then(|| decisive.fallback_unit_prices.clone().unwrap_or_else(|| json!({})))
     }
 
-    fn own(&self) -> &[Account] {
+    fn own(&self) -> &[Rc<Account>] {
         self.accounts.get(..self.own_length).unwrap_or_default()
     }
 }
 
-type Found = HashMap<String, Account>;
-
-fn read_accounts(client: &mut SpiClient<'_>, tenant_id: i32, paths: &[&str]) -> Result<Found, Failure> {
-    let mut found = Found::with_capacity(paths.len());
-    for row in find_accounts(client, &[tenant_id.into(), paths.to_vec().into()])? {
-        let account = Account {
-            account_id: required(&row, 1)?,
-            path: required(&row, 2)?,
-            status: required(&row, 3)?,
-            status_reason: optional(&row, 4)?,
-            cost_center: optional(&row, 5)?,
-            unpriced: optional(&row, 6)?,
-            fallback_unit_prices: optional::<JsonB>(&row, 7)?.map(|prices| prices.0),
-            kind: optional(&row, 8)?,
-            role: optional(&row, 9)?,
-            ancestor_ids: required(&row, 10)?,
-            expires_at: optional::<TimestampWithTimeZone>(&row, 11)?.map(|at| clock::from_postgres(at.into())),
-        };
-        found.insert(account.path.clone(), account);
+/// Reads the accounts with these paths, and with `first_use` makes those that are missing and may be made.
+fn read(
+    client: &mut SpiClient<'_>,
+    tenant_id: i32,
+    paths: &[&str],
+    authority: Authority,
+    first_use: Option<&FirstUse<'_>>,
+) -> Result<Vec<Rc<Account>>, Failure> {
+    let mut found = accounts::read(client, tenant_id, paths)?;
+    if let Some(first_use) = first_use
+        && paths.iter().any(|path| !found.contains_key(*path))
+    {
+        make_missing(client, tenant_id, paths, &mut found, authority, first_use)?;
     }
-    Ok(found)
+    let all = paths.iter().map(|path| found.remove(*path).ok_or_else(|| Refusal::no_such_account(path)));
+    Ok(all.collect::<Result<_, Refusal>>()?)
 }
 
 /// Makes the missing accounts, parents first, in the order of the paths, so that two calls make the same ones in one order.
@@ -221,11 +168,11 @@ fn make_missing(
     }
     keep_tree(client, &[tenant_id.into()])?;
     // What was read before may have been moved since.
-    *found = read_accounts(client, tenant_id, paths)?;
+    *found = accounts::read(client, tenant_id, paths)?;
     for path in missing_of(paths, found) {
         let birth = check_first_use(client, tenant_id, path, found, first_use)?;
         let Birth { kind, role } = birth.ok_or_else(|| Refusal::no_such_account(path))?;
-        let above: Vec<&Account> = account::above(path).filter_map(|path| found.get(path)).collect();
+        let above: Vec<&Rc<Account>> = account::above(path).filter_map(|path| found.get(path)).collect();
         let parent = above.last().ok_or_else(|| Refusal::no_such_account(path))?;
         let above_ids: Vec<i64> = above.iter().map(|account| account.account_id).collect();
         access::require_authority(client, tenant_id, &above_ids, authority)?;
@@ -243,7 +190,7 @@ fn make_missing(
             timestamp(first_use.now)?.into(),
         ];
         make_account(client, &arguments)?;
-        found.extend(read_accounts(client, tenant_id, &[path])?);
+        found.extend(accounts::read(client, tenant_id, &[path])?);
     }
     Ok(())
 }
@@ -263,7 +210,7 @@ fn check_first_use(
     found: &Found,
     first_use: &FirstUse<'_>,
 ) -> Result<Option<Birth>, Failure> {
-    let above: Vec<&Account> = account::above(path).filter_map(|path| found.get(path)).collect();
+    let above: Vec<&Rc<Account>> = account::above(path).filter_map(|path| found.get(path)).collect();
     match quota::on_first_use(client, tenant_id, path, &above, first_use.told_role)? {
         None if above.len() == account::above(path).count() => Err(Refusal::no_such_account(path).into()),
         birth => Ok(birth),

@@ -9,7 +9,7 @@ use crate::budget::rollover::Rollover;
 use crate::budget::window::{Schedule, Window};
 use crate::engine;
 use crate::instant::Instant;
-use crate::ledger::budgets::{self, Found};
+use crate::ledger::budgets::{self, Found, Source, Stored};
 use crate::ledger::chain::Chain;
 use crate::ledger::{Failure, quota};
 
@@ -30,13 +30,19 @@ pub enum Intent {
 /// The budgets of the chain that are valid at `now`, each with its window and nothing claimed yet, in the order in which
 /// the engine locks.
 pub fn claims(client: &mut SpiClient<'_>, chain: &Chain, intent: Intent, now: Instant) -> Result<Vec<Claim>, Failure> {
-    let mut found = budgets::of_accounts(client, chain.tenant_id, chain.account_ids(), now)?;
-    let missing = quota::missing(client, chain, &found)?;
+    let (tenant_id, account_ids) = (chain.tenant_id, chain.account_ids());
+    let mut found = budgets::of_accounts(client, tenant_id, &account_ids, Source::Kept, now)?;
+    let mut missing = quota::missing(client, chain, &found)?;
+    if !missing.is_empty() {
+        // Nobody is told when a quota is given.
+        found = budgets::of_accounts(client, tenant_id, &account_ids, Source::Tables, now)?;
+        missing = quota::missing(client, chain, &found)?;
+    }
     if !missing.is_empty() {
         match intent {
             Intent::Spend => {
-                quota::give(client, chain.tenant_id, &missing, now)?;
-                found = budgets::of_accounts(client, chain.tenant_id, chain.account_ids(), now)?;
+                quota::give(client, tenant_id, &missing, now)?;
+                found = budgets::of_accounts(client, tenant_id, &account_ids, Source::Tables, now)?;
             }
             Intent::Look => {
                 found.extend(missing.iter().map(|missing| missing.as_budget(now)).collect::<Result<Vec<_>, _>>()?)
@@ -44,17 +50,17 @@ pub fn claims(client: &mut SpiClient<'_>, chain: &Chain, intent: Intent, now: In
         }
     }
     let in_force = found.into_iter().filter(|found| found.is_in_force);
-    in_force.map(|found| claim(client, chain.tenant_id, found, now)).collect()
+    in_force.map(|found| claim(client, tenant_id, found, now)).collect()
 }
 
 /// A budget in the window of now, with nothing claimed yet.
 pub fn claim(client: &mut SpiClient<'_>, tenant_id: i32, found: Found, now: Instant) -> Result<Claim, Failure> {
-    let window = found.schedule.window_at(now).ok_or(NO_WINDOW)?;
-    let opening_carry_units = match found.rollover {
+    let window = found.stored.window_at(now).ok_or(NO_WINDOW)?;
+    let opening_carry_units = match found.stored.rollover {
         Some(rollover) if window != Window::WHOLE => carry(client, tenant_id, &found, rollover, window, now)?,
         _ => 0,
     };
-    Ok(Claim { budget: Rc::new(found.budget), window, units: 0, opening_carry_units })
+    Ok(Claim { budget: found.budget, window, units: 0, opening_carry_units })
 }
 
 /// What the window gets from those before it, should it have to be opened. What a call of a closed window gives back after
@@ -67,13 +73,13 @@ fn carry(
     window: Window,
     now: Instant,
 ) -> Result<i64, Failure> {
-    let Found { budget, schedule, created_at, .. } = found;
+    let (budget, Stored { schedule, created_at, .. }) = (&found.budget, &*found.stored);
     let (last_start, left_units) = match last_window(client, tenant_id, found, window)? {
         // It is open already, and has what it got then.
         Some((start, carried_units)) if start == window.start => return Ok(carried_units),
         Some((start, carried_units)) => {
             let window = Window { start, end: window.start };
-            let own = Budget { grants: Vec::new(), ..budget.clone() };
+            let own = Budget { grants: Vec::new(), ..(**budget).clone() };
             let claim = Claim { budget: Rc::new(own), window, units: 0, opening_carry_units: carried_units };
             let standing = engine::for_reading(client)?.read(tenant_id, &[claim], now)?.pop().unwrap_or_default();
             (start, standing.remaining_units(budget))
@@ -99,7 +105,7 @@ fn last_window(
     for windows_max in [1, UNTOUCHED_WINDOWS_MAX] {
         let budget_id = found.budget.budget_id;
         let windows = engine::for_reading(client)?.windows(tenant_id, budget_id, window.start, windows_max)?;
-        let of_schedule = |start: Instant| found.schedule.window_at(start).is_some_and(|it| it.start == start);
+        let of_schedule = |start: Instant| found.stored.schedule.window_at(start).is_some_and(|it| it.start == start);
         if let Some(last) = windows.into_iter().find(|(start, _)| of_schedule(*start)) {
             return Ok(Some(last));
         }

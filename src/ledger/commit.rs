@@ -14,6 +14,7 @@ use crate::budget::meter::{self, Amounts};
 use crate::engine::Settlement;
 use crate::id::Uuids;
 use crate::instant::Instant;
+use crate::jsonb::Json;
 use crate::ledger::attribution::Attribution;
 use crate::ledger::batch::{Answer, Answers, answer};
 use crate::ledger::entry::{self, Entry, Timing};
@@ -36,10 +37,18 @@ statement! {
          AND reservation.reservation_id OPERATOR(pg_catalog.=) settled.reservation_id"
 }
 
+statement! {
+    write row mark_one_committed(INT4OID, TIMESTAMPTZOID, UUIDOID, BYTEAOID, JSONBOID) =
+    "UPDATE tokbudget.reservation
+     SET state = 'committed', settled_at = $2, settle_hash = $4, settlement = $5
+     WHERE reservation.tenant_id OPERATOR(pg_catalog.=) $1 AND reservation.reservation_id OPERATOR(pg_catalog.=) $3"
+}
+
 /// What was booked. Kept as the answer to the same call again.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Receipt {
     /// Bytes of its UUID.
+    #[serde(with = "crate::id::as_text")]
     pub entry: [u8; 16],
     pub cost_nanos: Option<i64>,
     #[serde(default)]
@@ -229,8 +238,7 @@ impl Budgets {
         let mut ids: Vec<i64> = reservations.values().flat_map(|it| it.slots.budget_ids.iter().copied()).collect();
         ids.sort_unstable();
         ids.dedup();
-        let found =
-            budgets::by_id(client, tenant_id, ids, now)?.into_iter().map(|found| Rc::new(found.budget)).collect();
+        let found = budgets::by_id(client, tenant_id, &ids, now)?.into_iter().map(|found| found.budget).collect();
         // Only who is late needs to know how late is too late.
         let is_any_late = reservations.values().any(|it| now >= it.expires_at);
         let grace_us = if is_any_late { tenant::commit_grace_us(client, tenant_id)? } else { 0 };
@@ -337,7 +345,7 @@ fn book(
     let mut ids = Uuids::new(tenant_id, now)?;
     let mut receipts = Vec::with_capacity(prepared.len());
     let mut entries = Vec::with_capacity(prepared.len());
-    let (mut committed, mut hashes, mut settlements) = (Vec::new(), Vec::new(), Vec::new());
+    let mut committed = Vec::with_capacity(prepared.len());
     for it in prepared {
         let Prepared { reservation, used, .. } = &it;
         let standings = standings(client, tenant_id, &reservation.slots, &it.budgets, &settled, now)?;
@@ -374,14 +382,11 @@ fn book(
             idempotency::answer(client, key, &receipt)?;
         }
         let settlement = serde_json::to_value(&receipt).map_err(|_| Failure::Internal("an answer cannot be kept"))?;
-        committed.push(reservation.id);
-        hashes.push(it.settle_hash);
-        settlements.push(JsonB(settlement));
+        committed.push((reservation.id, it.settle_hash, settlement));
         receipts.push((it.index, Ok(receipt)));
     }
     entry::add(client, entries)?;
-    let arguments = [tenant_id.into(), timestamp(now)?.into(), committed.into(), hashes.into(), settlements.into()];
-    mark_committed(client, &arguments)?;
+    mark(client, tenant_id, committed, now)?;
     Ok(receipts)
 }
 
@@ -420,6 +425,29 @@ fn book_apart(
         answers.extend(book(client, tenant_id, vec![it], kept, now)?);
     }
     Ok(answers)
+}
+
+/// Writes into the reservations with what, and to which answer, they were settled.
+fn mark(
+    client: &mut SpiClient<'_>,
+    tenant_id: i32,
+    mut committed: Vec<(Uuid, Vec<u8>, Value)>,
+    now: Instant,
+) -> Result<(), Failure> {
+    if committed.len() > 1 {
+        let (mut ids, mut hashes, mut settlements) = (Vec::new(), Vec::new(), Vec::new());
+        for (id, hash, settlement) in committed {
+            ids.push(id);
+            hashes.push(hash);
+            settlements.push(JsonB(settlement));
+        }
+        let arguments = [tenant_id.into(), timestamp(now)?.into(), ids.into(), hashes.into(), settlements.into()];
+        mark_committed(client, &arguments)?;
+    } else if let Some((id, hash, settlement)) = committed.pop() {
+        let arguments = [tenant_id.into(), timestamp(now)?.into(), id.into(), hash.into(), Json(&settlement).into()];
+        mark_one_committed(client, &arguments)?;
+    }
+    Ok(())
 }
 
 fn released(held: &Amounts, used: &Amounts) -> Amounts {

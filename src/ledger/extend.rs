@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use pgrx::Uuid;
 use pgrx::spi::SpiClient;
-use pgrx::{JsonB, Uuid};
 use serde_json::json;
 
 use crate::budget::decision::{Claim, remaining};
@@ -12,6 +12,7 @@ use crate::budget::meter::{self, Amounts};
 use crate::budget::window::Window;
 use crate::engine::{self, Slot, Taking};
 use crate::instant::Instant;
+use crate::jsonb::Json;
 use crate::ledger::attribution::Attribution;
 use crate::ledger::batch::taken;
 use crate::ledger::estimate::{Wanted, estimate};
@@ -115,7 +116,7 @@ pub fn extend(
             slots.budget_ids.into(),
             timestamps(slots.window_starts)?.into(),
             slots.units.into(),
-            JsonB(held_json.clone()).into(),
+            Json(&held_json).into(),
             max_output_tokens.into(),
             timestamp(expires_at)?.into(),
             flags.clone().into(),
@@ -151,16 +152,18 @@ fn claims(
     at: Instant,
     now: Instant,
 ) -> Result<Vec<Claim>, Failure> {
-    let found = budgets::by_id(client, tenant_id, slots.budget_ids.clone(), now)?;
+    let found = budgets::by_id(client, tenant_id, &slots.budget_ids, now)?;
     let claim = |mut found: budgets::Found| {
         // One that has been closed or has run out since goes on counting the hold, and refuses nothing.
-        found.budget.hard &= found.is_in_force;
+        if !found.is_in_force {
+            Rc::make_mut(&mut found.budget).hard = false;
+        }
         let own = slots.iter().find(|((budget_id, _), _)| *budget_id == found.budget.budget_id);
         let start =
             own.map(|((_, start), _)| start).ok_or(Failure::Internal("a budget of a reservation is missing"))?;
-        let window = found.schedule.window_at(at).filter(|window| window.start == start);
+        let window = found.stored.window_at(at).filter(|window| window.start == start);
         let window = window.unwrap_or(Window { start, end: Instant::AFTER_ALL });
-        Ok(Claim { budget: Rc::new(found.budget), window, units: 0, opening_carry_units: 0 })
+        Ok(Claim { budget: found.budget, window, units: 0, opening_carry_units: 0 })
     };
     found.into_iter().map(claim).collect()
 }

@@ -10,34 +10,35 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::instant::Instant;
+use crate::jsonb::Json;
 use crate::ledger::Failure;
 use crate::refusal::{Code, Refusal};
 use crate::statement::{optional, required, statement, timestamp};
 
 statement! {
     /// A concurrent duplicate waits here until the first call's transaction has ended.
-    write claim_key(INT4OID, TEXTOID, TEXTOID, BYTEAOID, TIMESTAMPTZOID) =
+    write row claim_key(INT4OID, TEXTOID, TEXTOID, BYTEAOID, TIMESTAMPTZOID) =
     "INSERT INTO tokbudget.idempotency (tenant_id, operation, idempotency_key, payload_hash, created_at)
      VALUES ($1, $2, $3, $4, $5)
      ON CONFLICT (tenant_id, operation, idempotency_key) DO NOTHING RETURNING true"
 }
 
 statement! {
-    read find_key(INT4OID, TEXTOID, TEXTOID) =
+    read row find_key(INT4OID, TEXTOID, TEXTOID) =
     "SELECT idempotency.payload_hash, idempotency.answer FROM tokbudget.idempotency
      WHERE idempotency.tenant_id OPERATOR(pg_catalog.=) $1 AND idempotency.operation OPERATOR(pg_catalog.=) $2
          AND idempotency.idempotency_key OPERATOR(pg_catalog.=) $3"
 }
 
 statement! {
-    write store_answer(INT4OID, TEXTOID, TEXTOID, JSONBOID) =
+    write row store_answer(INT4OID, TEXTOID, TEXTOID, JSONBOID) =
     "UPDATE tokbudget.idempotency SET answer = $4
      WHERE idempotency.tenant_id OPERATOR(pg_catalog.=) $1 AND idempotency.operation OPERATOR(pg_catalog.=) $2
          AND idempotency.idempotency_key OPERATOR(pg_catalog.=) $3"
 }
 
 statement! {
-    write drop_key(INT4OID, TEXTOID, TEXTOID) =
+    write row drop_key(INT4OID, TEXTOID, TEXTOID) =
     "DELETE FROM tokbudget.idempotency
      WHERE idempotency.tenant_id OPERATOR(pg_catalog.=) $1 AND idempotency.operation OPERATOR(pg_catalog.=) $2
          AND idempotency.idempotency_key OPERATOR(pg_catalog.=) $3"
@@ -147,7 +148,7 @@ pub fn claim<T: DeserializeOwned>(client: &mut SpiClient<'_>, key: &Key, now: In
 pub fn answer(client: &mut SpiClient<'_>, key: &Key, answer: &impl Serialize) -> Result<(), Failure> {
     let Key { tenant_id, operation, key, .. } = key;
     let answer = serde_json::to_value(answer).map_err(|_| Failure::Internal("an answer cannot be kept"))?;
-    store_answer(client, &[(*tenant_id).into(), operation.name().into(), key.clone().into(), JsonB(answer).into()])?;
+    store_answer(client, &[(*tenant_id).into(), operation.name().into(), key.clone().into(), Json(&answer).into()])?;
     Ok(())
 }
 

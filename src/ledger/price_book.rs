@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use pgrx::spi::SpiClient;
 
-use crate::invalidation;
+use crate::invalidation::{self, Topic};
 use crate::ledger::Failure;
 use crate::price::{Chosen, PriceError, Request, Version, choose, provider};
 
@@ -79,10 +79,10 @@ fn with_kept<T>(generation: u64, use_kept: impl FnOnce(&mut Kept) -> T) -> T {
 /// that name has a price in the currency, or several providers sell it and none is the one meant without a name.
 pub fn find(client: &mut SpiClient<'_>, model: &str, currency: &str) -> Result<Rc<Listing>, Failure> {
     let key = (model.to_string(), currency.to_string());
-    if let Some(listing) = with_kept(invalidation::generation(), |kept| kept.models.get(&key).cloned()) {
+    if let Some(listing) = with_kept(invalidation::generation(Topic::Book), |kept| kept.models.get(&key).cloned()) {
         return Ok(listing);
     }
-    let generation = invalidation::begin_reading();
+    let generation = invalidation::begin_reading(Topic::Book);
     let target = target::find(client, model, currency)?;
     let listing = Rc::new(load::listing(client, target, currency)?);
     if let Some(generation) = generation.filter(|_| model.len() <= NAME_BYTES_MAX) {
@@ -94,10 +94,10 @@ pub fn find(client: &mut SpiClient<'_>, model: &str, currency: &str) -> Result<R
 /// The price of a meter whatever the model; none if it has no price.
 pub fn find_meter(client: &mut SpiClient<'_>, meter: &str, currency: &str) -> Result<Option<Rc<Listing>>, Failure> {
     let key = (meter.to_string(), currency.to_string());
-    if let Some(listing) = with_kept(invalidation::generation(), |kept| kept.meters.get(&key).cloned()) {
+    if let Some(listing) = with_kept(invalidation::generation(Topic::Book), |kept| kept.meters.get(&key).cloned()) {
         return Ok(listing);
     }
-    let generation = invalidation::begin_reading();
+    let generation = invalidation::begin_reading(Topic::Book);
     let target = target::Target { provider: provider::METER.into(), model: meter.into(), region: None };
     let listing = load::listing(client, target, currency)?;
     let listing = (!listing.origins.is_empty()).then(|| Rc::new(listing));

@@ -9,9 +9,11 @@ use pgrx::spi::SpiClient;
 use crate::budget::decision::Budget;
 use crate::budget::window::Schedule;
 use crate::instant::Instant;
+use crate::invalidation::Topic;
 use crate::ledger::Failure;
-use crate::ledger::budgets::Found;
-use crate::ledger::chain::{Account, Chain};
+use crate::ledger::accounts::Account;
+use crate::ledger::budgets::{Found, Stored};
+use crate::ledger::chain::Chain;
 use crate::ledger::kept::Kept;
 use crate::statement::{optional, required, statement, timestamp};
 use crate::{account, clock, id};
@@ -84,7 +86,7 @@ struct Defaults {
 }
 
 thread_local! {
-    static KEPT: Kept<Defaults> = Kept::default();
+    static KEPT: Kept<Defaults> = Kept::new(Topic::Tree);
 }
 
 fn find(client: &mut SpiClient<'_>, tenant_id: i32) -> Result<Rc<Defaults>, Failure> {
@@ -148,14 +150,8 @@ impl Missing {
             burst_units: quota.burst_units,
             ..Budget::default()
         };
-        Ok(Found {
-            budget,
-            schedule: schedule.map_err(|_| Failure::Internal("a quota has an unreadable window"))?,
-            rollover: None,
-            quota_id: Some(quota.quota_id),
-            created_at: now,
-            is_in_force: true,
-        })
+        let schedule = schedule.map_err(|_| Failure::Internal("a quota has an unreadable window"))?;
+        Ok(Rc::new(Stored::new(budget, schedule, Some(quota.quota_id), now)).at(now))
     }
 }
 
@@ -181,9 +177,9 @@ pub fn missing(client: &mut SpiClient<'_>, chain: &Chain, found: &[Found]) -> Re
                         && (other.account_id, &other.meter, &other.every)
                             == (quota.account_id, &quota.meter, &quota.every)
                 });
-            let is_given = found
-                .iter()
-                .any(|found| found.budget.account_id == account.account_id && found.quota_id == Some(quota.quota_id));
+            let is_given = found.iter().any(|found| {
+                found.budget.account_id == account.account_id && found.stored.quota_id == Some(quota.quota_id)
+            });
             if !is_replaced && !is_given {
                 missing.push(Missing {
                     account_id: account.account_id,
@@ -220,7 +216,7 @@ pub fn on_first_use(
     client: &mut SpiClient<'_>,
     tenant_id: i32,
     path: &str,
-    above: &[&Account],
+    above: &[&Rc<Account>],
     told_role: Option<&str>,
 ) -> Result<Option<Birth>, Failure> {
     let defaults = find(client, tenant_id)?;

@@ -6,6 +6,7 @@ use pgrx::spi::SpiClient;
 use pgrx::{AnyNumeric, JsonB};
 
 use crate::instant::Instant;
+use crate::invalidation::Topic;
 use crate::ledger::Failure;
 use crate::ledger::kept::Kept;
 use crate::price::{Price, Rate};
@@ -30,7 +31,7 @@ pub struct ListedRate {
 }
 
 thread_local! {
-    static KEPT: Kept<Vec<ListedRate>> = Kept::default();
+    static KEPT: Kept<Vec<ListedRate>> = Kept::new(Topic::Book);
 }
 
 /// All rates of a tenant.

@@ -18,18 +18,33 @@ use crate::privilege::Privilege;
 use crate::refusal::{Code, Refusal};
 use crate::statement::{instant, instants, optional, required, statement};
 
+macro_rules! columns {
+    () => {
+        "SELECT reservation.reservation_id, reservation.account_id, reservation.account_ids, reservation.budget_ids,
+             reservation.window_starts, reservation.held_units, reservation.held, reservation.model, reservation.cost_center,
+             reservation.currency, reservation.state, reservation.created_at, reservation.expires_at, reservation.settle_hash,
+             reservation.settlement, reservation.attributes, reservation.settled_at, reservation.fallback_unit_prices,
+             reservation.input_tokens, reservation.max_output_tokens, reservation.flags
+         FROM tokbudget.reservation
+         WHERE reservation.tenant_id OPERATOR(pg_catalog.=) $1"
+    };
+}
+
 statement! {
     /// In the order of their ids, so that two batches never wait for each other.
-    write lock_reservations(INT4OID, UUIDARRAYOID) =
-    "SELECT reservation.reservation_id, reservation.account_id, reservation.account_ids, reservation.budget_ids,
-         reservation.window_starts, reservation.held_units, reservation.held, reservation.model, reservation.cost_center,
-         reservation.currency, reservation.state, reservation.created_at, reservation.expires_at, reservation.settle_hash,
-         reservation.settlement, reservation.attributes, reservation.settled_at, reservation.fallback_unit_prices,
-         reservation.input_tokens, reservation.max_output_tokens, reservation.flags
-     FROM tokbudget.reservation
-     WHERE reservation.tenant_id OPERATOR(pg_catalog.=) $1 AND reservation.reservation_id OPERATOR(pg_catalog.=) ANY ($2)
-     ORDER BY reservation.reservation_id
-     FOR NO KEY UPDATE"
+    write lock_reservations(INT4OID, UUIDARRAYOID) = concat!(
+        columns!(),
+        " AND reservation.reservation_id OPERATOR(pg_catalog.=) ANY ($2)
+          ORDER BY reservation.reservation_id
+          FOR NO KEY UPDATE"
+    )
+}
+
+statement! {
+    write row lock_reservation(INT4OID, UUIDOID) = concat!(
+        columns!(),
+        " AND reservation.reservation_id OPERATOR(pg_catalog.=) $2 FOR NO KEY UPDATE"
+    )
 }
 
 /// A reservation whose row is locked.
@@ -70,7 +85,10 @@ pub fn lock(
     tenant_id: i32,
     ids: Vec<Uuid>,
 ) -> Result<HashMap<[u8; 16], Reservation>, Failure> {
-    let rows = lock_reservations(client, &[tenant_id.into(), ids.into()])?;
+    let rows = match *ids.as_slice() {
+        [id] => lock_reservation(client, &[tenant_id.into(), id.into()])?,
+        _ => lock_reservations(client, &[tenant_id.into(), ids.into()])?,
+    };
     rows.map(|row| Reservation::read(&row, tenant_id).map(|it| (*it.id.as_bytes(), it))).collect()
 }
 

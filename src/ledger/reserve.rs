@@ -14,6 +14,7 @@ use crate::budget::meter::{self, Amounts};
 use crate::engine::{self, Outcome, Taking};
 use crate::id::Uuids;
 use crate::instant::Instant;
+use crate::jsonb::Json;
 use crate::ledger::attribution::Attribution;
 use crate::ledger::batch::{Answer, Answers, Scope, Scopes, answer, taken};
 use crate::ledger::estimate::{Estimate, Wanted, estimate};
@@ -26,7 +27,7 @@ use crate::refusal::Refusal;
 use crate::statement::{statement, timestamp, timestamps};
 
 statement! {
-    write insert_reservation(
+    write row insert_reservation(
         INT4OID, UUIDOID, INT8OID, INT8ARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID, INT8ARRAYOID, JSONBOID, TEXTOID, INT8OID,
         INT8OID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, JSONBOID, JSONBOID, TEXTARRAYOID
     ) =
@@ -58,6 +59,7 @@ pub struct Request<'a> {
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Hold {
     /// Bytes of its UUID.
+    #[serde(with = "crate::id::as_text")]
     pub reservation: [u8; 16],
     pub input_tokens: i64,
     pub max_output_tokens: i64,
@@ -243,7 +245,7 @@ fn write_down(
             slots.budget_ids.into(),
             timestamps(slots.window_starts)?.into(),
             slots.units.into(),
-            JsonB(held_json.clone()).into(),
+            Json(&held_json).into(),
             spender.model.clone().into(),
             estimate.input_tokens.into(),
             estimate.max_output_tokens.into(),
@@ -251,7 +253,7 @@ fn write_down(
             spender.currency.clone().into(),
             timestamp(now)?.into(),
             timestamp(it.expires_at)?.into(),
-            JsonB(it.attributes.clone()).into(),
+            Json(&it.attributes).into(),
             spender.fallback_unit_prices.clone().map(JsonB).into(),
             flags.clone().into(),
         ],

@@ -10,7 +10,7 @@ use crate::ledger::{Failure, alert, budgets};
 /// Tells of every mark that the present window's spend is at or above and that nobody was told of, and freezes where that is
 /// asked for: the spend did not reach it, it came down to the spend.
 pub fn review(client: &mut SpiClient<'_>, tenant_id: i32, budget_id: i64, now: Instant) -> Result<(), Failure> {
-    for found in budgets::by_id(client, tenant_id, vec![budget_id], now)? {
+    for found in budgets::by_id(client, tenant_id, &[budget_id], now)? {
         let claim = claim(client, tenant_id, found, now)?;
         let standings = engine::present(client)?.read(tenant_id, std::slice::from_ref(&claim), now)?;
         for standing in standings {

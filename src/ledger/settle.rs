@@ -27,7 +27,7 @@ impl Settled {
         if !could_be_grants {
             return Ok(Vec::new());
         }
-        let owners = budgets::owners_of_grants(client, tenant_id, slots.budget_ids.clone())?;
+        let owners = budgets::owners_of_grants(client, tenant_id, &slots.budget_ids)?;
         if owners.is_empty() {
             return Ok(Vec::new());
         }

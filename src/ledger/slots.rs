@@ -59,7 +59,7 @@ impl Slots {
             .collect::<Result<Vec<Place>, Failure>>()?;
         let others: Vec<i64> = self.budget_ids.iter().copied().filter(|id| !budget_ids.contains(id)).collect();
         if !others.is_empty() {
-            for (grant_id, budget_id) in budgets::owners_of_grants(client, tenant_id, others)? {
+            for (grant_id, budget_id) in budgets::owners_of_grants(client, tenant_id, &others)? {
                 let own = position(budget_id).ok_or_else(missing)?;
                 let place = places.iter_mut().find(|place| place.own == own).ok_or_else(missing)?;
                 place.grants.push(position(grant_id).ok_or_else(missing)?);

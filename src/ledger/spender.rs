@@ -33,7 +33,7 @@ impl Spender {
             account_id: chain.own_account_id(),
             account_ids: chain.account_ids(),
             cost_center: chain.cost_center(),
-            currency: chain.currency.clone(),
+            currency: chain.currency.to_string(),
             model,
             at: now,
             fallback_unit_prices: chain.fallback_unit_prices(),

@@ -5,7 +5,7 @@
 //! place never moves to another partition, and a pinned one stays where it is. Whoever takes several locks takes them in
 //! ascending order; nothing is allocated by PostgreSQL, waited for or raised while one is held.
 
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, Ordering};
 
 use pgrx::pg_sys;
 
@@ -117,8 +117,47 @@ struct Partition {
 #[repr(C)]
 struct Header {
     places_per_partition: u32,
+    launcher: Launcher,
     statistics: Statistics,
     partitions: [Partition; PARTITIONS],
+}
+
+/// How sessions reach the launcher of the workers.
+#[repr(C)]
+struct Launcher {
+    process: AtomicI32,
+    /// Databases in which somebody waits for a worker; 0 for a free place.
+    wanted: [AtomicU32; 16],
+}
+
+/// Notes that this process is the launcher.
+pub fn register_launcher(process: i32) {
+    if let Some(launcher) = launcher() {
+        launcher.process.store(process, Ordering::Relaxed);
+    }
+}
+
+fn launcher() -> Option<&'static Launcher> {
+    let header = HEADER.load(Ordering::Relaxed);
+    // SAFETY: shared memory lives as long as the process, and the fields are atomic.
+    (!header.is_null()).then(|| unsafe { &(*header).launcher })
+}
+
+/// Asks for a worker in a database. Returns the process of the launcher, where there is one and it can be asked.
+pub fn want_worker(database: u32) -> Option<i32> {
+    let launcher = launcher()?;
+    let process = launcher.process.load(Ordering::Relaxed);
+    let place = |wanted: &AtomicU32| {
+        wanted.load(Ordering::Relaxed) == database
+            || wanted.compare_exchange(0, database, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    };
+    (process != 0 && launcher.wanted.iter().any(place)).then_some(process)
+}
+
+/// The databases in which somebody waits for a worker, once.
+pub fn take_wanted() -> Vec<u32> {
+    let Some(launcher) = launcher() else { return Vec::new() };
+    launcher.wanted.iter().map(|wanted| wanted.swap(0, Ordering::AcqRel)).filter(|database| *database != 0).collect()
 }
 
 /// Where a pinned balance is.
