@@ -161,8 +161,14 @@ impl<'a, 'conn> Escrow<'a, 'conn> {
             wanted.retain(|(_, key)| guard.find(key).is_none());
             drop(guard);
             let slots: Vec<Slot> = wanted.iter().map(|(slot, _)| *slot).collect();
-            let loaded = load::balances(self.client, tenant_id, &slots, false)?;
-            let mut guard = memory::lock(wanted.iter().map(|(_, key)| key)).ok_or(NO_MEMORY)?;
+            let (loaded, mut guard) = loop {
+                let forgettings = memory::forgettings();
+                let loaded = load::balances(self.client, tenant_id, &slots, false)?;
+                let guard = memory::lock(wanted.iter().map(|(_, key)| key)).ok_or(NO_MEMORY)?;
+                if forgettings == memory::forgettings() {
+                    break (loaded, guard);
+                }
+            };
             let mut without_room = Vec::new();
             for it in &loaded {
                 let key = self.ledger.key(tenant_id, it.slot);

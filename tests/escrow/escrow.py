@@ -19,12 +19,12 @@ def nothing_in_flight(connection: psycopg.Connection) -> None:
         time.sleep(0.01)
 
 
-def left(connection: psycopg.Connection, path: str) -> int:
-    """What may be held, found by holding it."""
+def left(connection: psycopg.Connection, path: str, burst: int = 0) -> int:
+    """What may be held without the burst, found by holding all of it."""
     with connection.transaction(force_rollback=True):
         remaining = int(min(remaining for (_, meter), (*_, remaining) in standing(connection, path).items() if meter == "tokens"))
-        assert try_hold(connection, path, remaining + 1) is None, f"more than {remaining} may be held"
-        assert remaining == 0 or try_hold(connection, path, remaining), f"not {remaining} may be held"
+        assert try_hold(connection, path, remaining + burst + 1) is None, f"more than {remaining} may be held"
+        assert remaining + burst == 0 or try_hold(connection, path, remaining + burst), f"not {remaining} may be held"
     return remaining
 
 

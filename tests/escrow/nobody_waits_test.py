@@ -8,7 +8,7 @@ import psycopg
 import harness
 from escrow import charge, check_ledger, commit, connect, left, nothing_in_flight, release, standing, tenant, try_hold
 
-LIMIT = 1000
+LIMIT, BURST = 1000, 500
 # Long for a call, short for a wait.
 PATIENCE = "1s"
 LOCKS = """SELECT locktype, relation::regclass, mode, pid, granted, classid, objid, objsubid FROM pg_locks
@@ -20,8 +20,8 @@ class Scene:
 
     def __init__(self, connection: psycopg.Connection) -> None:
         self.root = tenant(connection)
-        self.budget, = connection.execute("SELECT tb_create_budget(%s, 'tokens', %s, 'day', burst => 500, thresholds => '{10,50,90}')",
-                                          [self.root, LIMIT]).fetchone()
+        self.budget, = connection.execute("SELECT tb_create_budget(%s, 'tokens', %s, 'day', burst => %s, thresholds => '{10,50,90}')",
+                                          [self.root, LIMIT, BURST]).fetchone()
         connection.execute("SELECT tb_grant(%s, 300, NULL, 'test')", [self.budget])
         self.here, self.there = f"{self.root}/here", f"{self.root}/there"
         for leaf in (self.here, self.there):
@@ -39,7 +39,6 @@ class Scene:
             release(other, try_hold(other, path, 10))
             charge(other, path, 9, key=f"{path} {self.root}")
             standing(other, path)
-        other.execute("SELECT tb_adjust(%s, 0.5, 'test')", [charge(other, self.there, 1)])
         items = [{"account": path, "input_tokens": 2} for path in (self.there, self.here)]
         assert other.execute("SELECT count(allowed) FROM tb_reserve_many(%s)", [json.dumps(items)]).fetchone()[0] == 2
         assert try_hold(other, f"{self.root}/team/somebody", 3)
@@ -65,7 +64,7 @@ def keeps_nobody(does: Callable[[psycopg.Connection, Scene], object], before: Ca
                 raise
             nothing_in_flight(connection)
             check_ledger(connection)
-            left(connection, scene.here)
+            left(connection, scene.root, BURST)
 
 
 def test_hold() -> None:
@@ -93,6 +92,24 @@ def test_grant() -> None:
 
 def test_burst() -> None:
     keeps_nobody(lambda client, scene: charge(client, scene.here, 100), before=lambda client, scene: charge(client, scene.here, 1250))
+
+
+def test_mark_passed_back_and_forth() -> None:
+    # Others come below it, and pass it again.
+    with connect() as connection, connect() as other:
+        connection.execute("SELECT tb_set_price('escrow', 'test', 1000, 1000, effective_at => '2020-01-01', replace => true)")
+        root = tenant(connection)
+        connection.execute("SELECT tb_create_budget(%s, 'cost', 1, thresholds => '{50}')", [root])
+        usage = json.dumps({"input_tokens": 100, "output_tokens": 0})
+        charged = "SELECT (tb_charge(%s, 'escrow', %s)).entry::text"
+        entry, = [connection.execute(charged, [root, usage]).fetchone()[0] for _ in range(4)][-1:]
+        other.execute(f"SET statement_timeout = '{PATIENCE}'")
+        with connection.transaction():
+            connection.execute(charged, [root, usage])
+            other.execute("SELECT tb_refund(%s, 'test')", [entry])
+            other.execute(charged, [root, usage])
+        check_ledger(connection)
+        assert connection.execute("SELECT count(*) FROM tb_alerts(%s)", [root]).fetchone()[0] == 1
 
 
 def test_freeze() -> None:
@@ -165,6 +182,7 @@ def test_everything_else() -> None:
         release(client, scene.held[0])
         client.execute("SELECT tb_extend(%s, 20)", [scene.held[1]])
         commit(client, scene.held[1], 5)
+        # Corrections of a tenant wait for each other, and for nobody else.
         client.execute("SELECT tb_adjust(%s, 0.5, 'test')", [charge(client, scene.here, 4)])
         items = [{"account": path, "input_tokens": 2} for path in (scene.there, scene.here)]
         client.execute("SELECT count(allowed) FROM tb_reserve_many(%s)", [json.dumps(items)])
