@@ -15,8 +15,12 @@ suites=(
     reference
     readme
     driver
+    driver-preload
     model
+    model-preload
     concurrency
+    concurrency-preload
+    escrow
     dump-restore
     standby
     oracle
