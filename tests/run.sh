@@ -22,7 +22,9 @@ suites=(
     concurrency-preload
     escrow
     dump-restore
+    dump-restore-preload
     standby
+    standby-preload
     oracle
     cost-oracle
     memory

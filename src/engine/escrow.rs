@@ -55,6 +55,8 @@ struct Locked {
     guard: Guard,
     locations: BTreeMap<Slot, Location>,
     balances: Balances,
+    /// What windows get that nobody has opened yet.
+    openings: BTreeMap<Slot, i64>,
 }
 
 /// How often a call reads balances into memory. If some are gone again by then, it decides on those from the tables: its own
@@ -110,6 +112,7 @@ impl<'a, 'conn> Escrow<'a, 'conn> {
             let mut balances = self.outside_balances(tenant_id, &outside)?;
             let mut guard = memory::lock(inside.iter().map(|(_, _, key)| key)).ok_or(NO_MEMORY)?;
             let mut locations = BTreeMap::new();
+            let mut openings = BTreeMap::new();
             let mut missing = Vec::new();
             let mut closed = None;
             for (slot, carry, key) in &inside {
@@ -117,13 +120,11 @@ impl<'a, 'conn> Escrow<'a, 'conn> {
                     missing.push((*slot, *key));
                     continue;
                 };
-                if let (Some(carried_units), false) = (carry, guard.place(location).is_carry_known) {
-                    guard.change(location, |place| {
-                        place.base.carried_units = *carried_units;
-                        place.is_carry_known = true;
-                    });
+                let mut place = guard.place(location);
+                if let (Some(carried_units), false) = (carry, place.is_carry_known) {
+                    place.base.carried_units = *carried_units;
+                    openings.insert(*slot, *carried_units);
                 }
-                let place = guard.place(location);
                 if place.closed_by != 0 && place.closed_by != in_flight::own_number() {
                     closed = Some((slot.0, location));
                 }
@@ -151,7 +152,7 @@ impl<'a, 'conn> Escrow<'a, 'conn> {
                 if let (true, Some(statistics)) = (is_hit, memory::statistics()) {
                     Statistics::count(&statistics.hits);
                 }
-                return Ok(Locked { guard, locations, balances });
+                return Ok(Locked { guard, locations, balances, openings });
             }
         }
     }
@@ -279,6 +280,23 @@ fn visible(place: &Place, location: Location) -> Balance {
 }
 
 impl Locked {
+    /// Opens the windows that nobody has opened yet, for as long as the transaction lasts: also those of which nothing is taken.
+    fn open(&mut self, now: Instant) {
+        let located: Vec<(Location, i64)> = self
+            .openings
+            .iter()
+            .filter_map(|(slot, carried_units)| Some((*self.locations.get(slot)?, *carried_units)))
+            .collect();
+        for (location, carried_units) in &located {
+            self.guard.change(*location, |place| {
+                place.base.carried_units = *carried_units;
+                (place.is_carry_known, place.is_opening) = (true, true);
+            });
+        }
+        let nothing = |(location, _): (Location, i64)| (location, Change::default(), Instant::AFTER_ALL);
+        in_flight::add(&mut self.guard, located.into_iter().map(nothing), now);
+    }
+
     /// Puts the changes in flight.
     fn change(&mut self, changes: &Changes, expires_at: impl Fn(&Slot) -> Instant, now: Instant) {
         let locations = &self.locations;
@@ -331,6 +349,7 @@ impl Engine for Escrow<'_, '_> {
                 freed = Some(self.read_expired(tenant_id, &slots, now)?);
                 continue;
             }
+            locked.open(now);
             locked.change(&changes, |_| Instant::AFTER_ALL, now);
             locked.note_watched(&changes);
             drop(locked);

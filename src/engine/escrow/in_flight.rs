@@ -175,13 +175,16 @@ fn settle(location: Location, part: &Part, is_committed: bool) {
         place.in_flight_spent_units -= part.worst_spent_units;
         place.pins -= part.pins;
         if is_committed {
-            (place.is_committed, place.is_changed) = (true, true);
+            (place.is_committed, place.is_changed, place.is_opening) = (true, true, false);
             let base = &mut place.base;
             base.spent_units = base.spent_units.saturating_add(part.change.spent_units);
             base.held_units = base.held_units.saturating_add(part.change.held_units);
             base.granted_units = base.granted_units.saturating_add(part.change.granted_units);
         } else {
             place.is_unwatched |= part.worst_spent_units > 0;
+            if place.is_opening && place.pins == 0 {
+                (place.is_opening, place.is_carry_known) = (false, false);
+            }
         }
     });
 }

@@ -100,6 +100,8 @@ pub struct Place {
     pub is_unwatched: bool,
     /// Whether it is known what the window got from the one before: from the tables, or from a call that opened it.
     pub is_carry_known: bool,
+    /// Whether only running transactions have opened the window: should all be rolled back, nobody has.
+    pub is_opening: bool,
     /// Whether something was committed since it was read.
     pub is_committed: bool,
     /// Whether something was committed since the last look for what needs a checkpoint.
@@ -371,6 +373,7 @@ impl View {
             is_committed: false,
             is_changed: false,
             is_carry_known,
+            is_opening: false,
             is_touched: true,
             is_used: true,
             next: head,
