@@ -53,9 +53,10 @@ CREATE TYPE tokbudget.balance_in_memory AS (
     granted_units bigint,
     carried_units bigint,
     in_flight bigint,
-    is_committed boolean
+    is_committed boolean,
+    is_open boolean
 );
-COMMENT ON TYPE tokbudget.balance_in_memory IS 'a balance as shared memory has it: what has been committed, and on behalf of how many transactions something is in flight; carried_units is NULL where it is not known yet, and is_committed says whether any of it is newer than what was read';
+COMMENT ON TYPE tokbudget.balance_in_memory IS 'a balance as shared memory has it: what has been committed, and on behalf of how many transactions something is in flight; carried_units is NULL where it is not known yet, is_committed says whether any of it is newer than what was read, and is_open whether carried_units is for good or may still be rolled back';
 
 CREATE FUNCTION tokbudget._balances_in_memory() RETURNS SETOF tokbudget.balance_in_memory
     LANGUAGE c VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', '_balances_in_memory_wrapper';
@@ -107,7 +108,7 @@ BEGIN
     carried AS MATERIALIZED (
         SELECT memory.tenant_id, memory.budget_id, memory.window_start, memory.carried_units
         FROM tokbudget._balances_in_memory() AS memory
-        WHERE memory.carried_units IS NOT NULL
+        WHERE memory.is_open
     ),
     added AS (
         INSERT INTO tokbudget.balance AS b (tenant_id, budget_id, window_start, spent_units, granted_units, carried_units)

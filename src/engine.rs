@@ -125,6 +125,7 @@ pub fn present<'a>(client: &'a mut SpiClient<'_>) -> Result<Box<dyn Engine + 'a>
 pub fn for_reading<'a>(client: &'a mut SpiClient<'_>) -> Result<Box<dyn Engine + 'a>, Failure> {
     let kind = if handover::is_standby() { Kind::Rows } else { handover::kind() };
     Ok(match (handover::find(client, kind)?, kind) {
+        (None, Kind::Escrow) if handover::find(client, Kind::Rows)?.is_some() => Box::new(rows::Rows::new(client)),
         (None, _) => Box::new(tables::Tables::new(client)),
         (Some(_), Kind::Rows) => Box::new(rows::Rows::new(client)),
         (Some(ledger), Kind::Escrow) => Box::new(escrow::Escrow::new(client, ledger)),

@@ -64,6 +64,9 @@ pub extern "C-unwind" fn tokbudget_launcher_main(_argument: pg_sys::Datum) {
             }
         }
     }
+    // The postmaster starts it again, should only it have been told to end; after an exit without an error it would not.
+    // SAFETY: ends the process in PostgreSQL's own way; nothing here is left to be dropped.
+    unsafe { pg_sys::proc_exit(1) };
 }
 
 fn pause() -> Duration {

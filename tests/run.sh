@@ -15,10 +15,16 @@ suites=(
     reference
     readme
     driver
+    driver-preload
     model
+    model-preload
     concurrency
+    concurrency-preload
+    escrow
     dump-restore
+    dump-restore-preload
     standby
+    standby-preload
     oracle
     cost-oracle
     memory

@@ -83,6 +83,7 @@ fn _balances_in_memory() -> SetOfIterator<'static, composite_type!('static, "tok
                 carried_units.into_datum(),
                 i64::from(place.pins).into_datum(),
                 place.is_committed.into_datum(),
+                (place.is_carry_known && !place.is_opening).into_datum(),
             ],
         )
     }))

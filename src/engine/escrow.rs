@@ -55,6 +55,20 @@ struct Locked {
     guard: Guard,
     locations: BTreeMap<Slot, Location>,
     balances: Balances,
+    /// What windows get that nobody has opened yet.
+    openings: BTreeMap<Slot, i64>,
+}
+
+/// How often a call reads balances into memory. If some are gone again by then, it decides on those from the tables: its own
+/// balances may be in each other's way.
+const LOADS_MAX: u32 = 3;
+
+/// How far a call has come with finding its balances.
+#[derive(Default)]
+struct Search {
+    loads: u32,
+    /// Budgets whose lock it keeps: all of them, once it no longer reads balances into memory.
+    kept: Option<BTreeSet<i64>>,
 }
 
 /// Expired holds, read when so many commits had given back an expired hold.
@@ -82,7 +96,12 @@ impl<'a, 'conn> Escrow<'a, 'conn> {
 
     /// Locks the balances of the slots, reading into memory what is not there. A carry is what a window gets, where the
     /// caller knows, should it not have been opened yet.
-    fn lock(&mut self, tenant_id: i32, slots: &BTreeMap<Slot, Option<i64>>) -> Result<Locked, Failure> {
+    fn lock(
+        &mut self,
+        tenant_id: i32,
+        slots: &BTreeMap<Slot, Option<i64>>,
+        search: &mut Search,
+    ) -> Result<Locked, Failure> {
         let mut is_hit = true;
         loop {
             pgrx::check_for_interrupts!();
@@ -93,6 +112,7 @@ impl<'a, 'conn> Escrow<'a, 'conn> {
             let mut balances = self.outside_balances(tenant_id, &outside)?;
             let mut guard = memory::lock(inside.iter().map(|(_, _, key)| key)).ok_or(NO_MEMORY)?;
             let mut locations = BTreeMap::new();
+            let mut openings = BTreeMap::new();
             let mut missing = Vec::new();
             let mut closed = None;
             for (slot, carry, key) in &inside {
@@ -100,13 +120,11 @@ impl<'a, 'conn> Escrow<'a, 'conn> {
                     missing.push((*slot, *key));
                     continue;
                 };
-                if let (Some(carried_units), false) = (carry, guard.place(location).is_carry_known) {
-                    guard.change(location, |place| {
-                        place.base.carried_units = *carried_units;
-                        place.is_carry_known = true;
-                    });
+                let mut place = guard.place(location);
+                if let (Some(carried_units), false) = (carry, place.is_carry_known) {
+                    place.base.carried_units = *carried_units;
+                    openings.insert(*slot, *carried_units);
                 }
-                let place = guard.place(location);
                 if place.closed_by != 0 && place.closed_by != in_flight::own_number() {
                     closed = Some((slot.0, location));
                 }
@@ -119,12 +137,22 @@ impl<'a, 'conn> Escrow<'a, 'conn> {
             } else if !missing.is_empty() {
                 drop(guard);
                 is_hit = false;
-                self.load(tenant_id, &missing)?;
+                if search.kept.is_some() {
+                    self.leave_outside(&missing)?;
+                } else {
+                    search.loads += 1;
+                    if !self.load(tenant_id, &missing)? || search.loads == LOADS_MAX {
+                        // All in one order, so that no two calls wait for each other.
+                        let all: BTreeSet<i64> = inside.iter().map(|((budget_id, _), ..)| *budget_id).collect();
+                        all.iter().for_each(|budget_id| budget_lock::acquire(tenant_id, *budget_id));
+                        search.kept = Some(all);
+                    }
+                }
             } else {
                 if let (true, Some(statistics)) = (is_hit, memory::statistics()) {
                     Statistics::count(&statistics.hits);
                 }
-                return Ok(Locked { guard, locations, balances });
+                return Ok(Locked { guard, locations, balances, openings });
             }
         }
     }
@@ -147,7 +175,10 @@ impl<'a, 'conn> Escrow<'a, 'conn> {
 
     /// Reads balances into memory, one budget after the other. While the lock of a budget is held nobody else reads it in,
     /// and as long as a balance is not in memory nothing of it is in flight: so what the tables say then is all there is.
-    fn load(&mut self, tenant_id: i32, missing: &[(Slot, Key)]) -> Result<(), Failure> {
+    ///
+    /// Says whether there was room for all.
+    fn load(&mut self, tenant_id: i32, missing: &[(Slot, Key)]) -> Result<bool, Failure> {
+        let mut has_room = true;
         let budget_ids: BTreeSet<i64> = missing.iter().map(|((budget_id, _), _)| *budget_id).collect();
         for budget_id in budget_ids {
             budget_lock::acquire(tenant_id, budget_id);
@@ -157,27 +188,48 @@ impl<'a, 'conn> Escrow<'a, 'conn> {
             wanted.retain(|(_, key)| guard.find(key).is_none());
             drop(guard);
             let slots: Vec<Slot> = wanted.iter().map(|(slot, _)| *slot).collect();
-            let loaded = load::balances(self.client, tenant_id, &slots, false)?;
-            let mut guard = memory::lock(wanted.iter().map(|(_, key)| key)).ok_or(NO_MEMORY)?;
-            let mut without_room = Vec::new();
-            for it in &loaded {
-                let key = self.ledger.key(tenant_id, it.slot);
-                if !guard.insert(key, it.base, it.is_carry_known) {
-                    without_room.push(key);
+            let (loaded, mut guard) = loop {
+                let forgettings = memory::forgettings();
+                let loaded = load::balances(self.client, tenant_id, &slots, false)?;
+                let guard = memory::lock(wanted.iter().map(|(_, key)| key)).ok_or(NO_MEMORY)?;
+                if forgettings == memory::forgettings() {
+                    break (loaded, guard);
                 }
+            };
+            let mut count = 0;
+            for it in &loaded {
+                count += u64::from(guard.insert(self.ledger.key(tenant_id, it.slot), it.base, it.is_carry_known));
             }
             drop(guard);
+            budget_lock::release(tenant_id, budget_id);
+            has_room &= count == loaded.len() as u64;
             if let Some(statistics) = memory::statistics() {
-                statistics.loads.fetch_add((loaded.len() - without_room.len()) as u64, Ordering::Relaxed);
-                statistics.fallbacks.fetch_add(without_room.len() as u64, Ordering::Relaxed);
-            }
-            if without_room.is_empty() {
-                budget_lock::release(tenant_id, budget_id);
-            } else {
-                // The lock stays to the end of the transaction, so nobody else decides on the budget meanwhile.
-                without_room.into_iter().for_each(in_flight::note_outside);
+                statistics.loads.fetch_add(count, Ordering::Relaxed);
             }
         }
+        Ok(has_room)
+    }
+
+    /// Ends a search, once what was decided is in flight: a lock stays where a balance is decided from the tables.
+    fn end_search(&self, tenant_id: i32, slots: &BTreeMap<Slot, Option<i64>>, search: Search) {
+        for budget_id in search.kept.into_iter().flatten() {
+            let of_budget = slots.keys().filter(|(other, _)| *other == budget_id);
+            if !of_budget.map(|slot| self.ledger.key(tenant_id, *slot)).any(|key| in_flight::is_outside(&key)) {
+                budget_lock::release(tenant_id, budget_id);
+            }
+        }
+    }
+
+    /// Has missing balances, whose budgets are locked, decided from the tables. The locks stay to the end of the transaction,
+    /// so nobody else decides on these budgets meanwhile.
+    fn leave_outside(&mut self, missing: &[(Slot, Key)]) -> Result<(), Failure> {
+        let mut guard = memory::lock(missing.iter().map(|(_, key)| key)).ok_or(NO_MEMORY)?;
+        let outside: Vec<Key> = missing.iter().map(|(_, key)| *key).filter(|key| guard.find(key).is_none()).collect();
+        drop(guard);
+        if let Some(statistics) = memory::statistics() {
+            statistics.fallbacks.fetch_add(outside.len() as u64, Ordering::Relaxed);
+        }
+        outside.into_iter().for_each(in_flight::note_outside);
         Ok(())
     }
 
@@ -228,6 +280,23 @@ fn visible(place: &Place, location: Location) -> Balance {
 }
 
 impl Locked {
+    /// Opens the windows that nobody has opened yet, for as long as the transaction lasts: also those of which nothing is taken.
+    fn open(&mut self, now: Instant) {
+        let located: Vec<(Location, i64)> = self
+            .openings
+            .iter()
+            .filter_map(|(slot, carried_units)| Some((*self.locations.get(slot)?, *carried_units)))
+            .collect();
+        for (location, carried_units) in &located {
+            self.guard.change(*location, |place| {
+                place.base.carried_units = *carried_units;
+                (place.is_carry_known, place.is_opening) = (true, true);
+            });
+        }
+        let nothing = |(location, _): (Location, i64)| (location, Change::default(), Instant::AFTER_ALL);
+        in_flight::add(&mut self.guard, located.into_iter().map(nothing), now);
+    }
+
     /// Puts the changes in flight.
     fn change(&mut self, changes: &Changes, expires_at: impl Fn(&Slot) -> Instant, now: Instant) {
         let locations = &self.locations;
@@ -258,8 +327,9 @@ impl Engine for Escrow<'_, '_> {
     ) -> Result<Vec<Result<Outcome, Refusal>>, Failure> {
         let slots = with_carries(touched(calls));
         let mut freed: Option<Freed> = None;
+        let mut search = Search::default();
         loop {
-            let mut locked = self.lock(tenant_id, &slots)?;
+            let mut locked = self.lock(tenant_id, &slots, &mut search)?;
             if taking != Taking::Extend && locked.balances.values().any(|balance| balance.is_superseded) {
                 return Err(Failure::Superseded);
             }
@@ -279,9 +349,11 @@ impl Engine for Escrow<'_, '_> {
                 freed = Some(self.read_expired(tenant_id, &slots, now)?);
                 continue;
             }
+            locked.open(now);
             locked.change(&changes, |_| Instant::AFTER_ALL, now);
             locked.note_watched(&changes);
             drop(locked);
+            self.end_search(tenant_id, &slots, search);
             let refused = outcomes.iter().filter(|outcome| !outcome.as_ref().is_ok_and(|it| it.is_taken)).count();
             if let (true, Some(statistics)) = (refused > 0, memory::statistics()) {
                 statistics.refusals.fetch_add(refused as u64, Ordering::Relaxed);
@@ -295,7 +367,8 @@ impl Engine for Escrow<'_, '_> {
             return Ok(Vec::new());
         }
         let slots = settlements.iter().map(|item| (item.slot, None)).collect();
-        let mut locked = self.lock(tenant_id, &slots)?;
+        let mut search = Search::default();
+        let mut locked = self.lock(tenant_id, &slots, &mut search)?;
         let mut balances = std::mem::take(&mut locked.balances);
         let change = |item: &Settlement| Ok((item.slot, item.change()?));
         let changes = settlements.iter().map(change).collect::<Result<Changes, Refusal>>()?;
@@ -306,6 +379,7 @@ impl Engine for Escrow<'_, '_> {
         locked.change(&changes, expires_at, now);
         locked.note_watched(&changes);
         drop(locked);
+        self.end_search(tenant_id, &slots, search);
         settlements.iter().map(|item| balances.get(&item.slot).copied().ok_or(NO_MEMORY)).collect()
     }
 
@@ -317,9 +391,10 @@ impl Engine for Escrow<'_, '_> {
         let (given, wanted): (Vec<_>, Vec<_>) =
             touched(&[claims]).into_iter().partition(|((budget_id, _), _)| *budget_id != 0);
         let slots: BTreeMap<Slot, Option<i64>> = given.into_iter().map(|(slot, carry)| (slot, Some(carry))).collect();
+        let mut search = Search::default();
         let mut balances = loop {
             let freed = self.read_expired(tenant_id, &slots, now)?;
-            let mut locked = self.lock(tenant_id, &slots)?;
+            let mut locked = self.lock(tenant_id, &slots, &mut search)?;
             if freed.is_current() {
                 let mut balances = std::mem::take(&mut locked.balances);
                 drop(locked);
@@ -327,6 +402,7 @@ impl Engine for Escrow<'_, '_> {
                 break balances;
             }
         };
+        self.end_search(tenant_id, &slots, search);
         for (slot, carried_units) in wanted {
             balances.insert(slot, Balance { carried_units, ..Balance::default() });
         }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use pgrx::pg_sys;
 use pgrx::spi::SpiClient;
 
-use crate::engine::escrow::{Ledger, memory};
+use crate::engine::escrow::{Ledger, in_flight, memory};
 use crate::engine::latest::latest;
 use crate::guc;
 use crate::ledger::Failure;
@@ -273,28 +273,18 @@ pub fn reload(client: &mut SpiClient<'_>) -> Result<i64, Failure> {
         pg_sys::LockRelationOid(table(c"balance"), pg_sys::ExclusiveLock as i32);
     }
     sum_anew_for(client, kind, ledger)?;
-    Ok(forget_memory(ledger))
+    Ok(memory::forget(ledger))
 }
 
 /// Sums all balances anew from the ledger, and forgets what is in memory.
 fn sum_anew_for(client: &mut SpiClient<'_>, kind: Kind, ledger: Ledger) -> Result<(), Failure> {
     delete_checkpoint(client, &[])?;
     sum_anew(client, &[incarnation().into()])?;
-    forget_memory(ledger);
+    // Now for this transaction; when it ends for what others have read in between, who do not see the new sums yet.
+    in_flight::note_summing(ledger);
+    memory::forget(ledger);
     match kind {
         Kind::Rows => keep_in_rows(client),
         Kind::Escrow => Ok(()),
     }
-}
-
-/// Has every balance of this database read anew, as soon as nothing is in flight on it. Returns how many wait for that.
-fn forget_memory(ledger: Ledger) -> i64 {
-    let mut pinned = 0;
-    memory::sweep(|place| {
-        if ledger.has(&place.key) {
-            place.is_stale = true;
-            pinned += i64::from(place.pins > 0);
-        }
-    });
-    pinned
 }

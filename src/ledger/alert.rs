@@ -7,7 +7,7 @@ use crate::budget::watch::Crossing;
 use crate::engine::Outcome;
 use crate::id;
 use crate::instant::Instant;
-use crate::ledger::Failure;
+use crate::ledger::{Failure, alert_lock};
 use crate::statement::{statement, timestamp};
 
 /// The flag of what goes into a burst.
@@ -47,8 +47,13 @@ struct Alert<'a> {
 }
 
 impl Alert<'_> {
-    /// Whether it is the first of its kind in its window.
+    /// Whether it is the first of its kind in its window. One that another transaction is telling of is left to that one:
+    /// should it be rolled back, the next call that comes by tells of it.
     fn raise(&self, client: &mut SpiClient<'_>, now: Instant) -> Result<bool, Failure> {
+        let slot = (self.budget.budget_id, self.window_start);
+        if !alert_lock::try_acquire(self.tenant_id, slot, self.kind, self.percent) {
+            return Ok(false);
+        }
         let arguments = [
             self.tenant_id.into(),
             id::new_id()?.into(),

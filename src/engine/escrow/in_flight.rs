@@ -10,10 +10,11 @@ use std::collections::HashMap;
 use std::ffi::c_void;
 use std::sync::atomic::Ordering;
 
-use pgrx::pg_sys;
+use pgrx::{pg_guard, pg_sys};
 
 use crate::clock;
 use crate::engine::decide::Change;
+use crate::engine::escrow::Ledger;
 use crate::engine::escrow::memory::{self, Guard, Key, Location};
 use crate::instant::Instant;
 
@@ -49,6 +50,8 @@ struct InFlight {
     levels: Vec<Level>,
     /// Budgets whose balances this transaction has closed to others.
     closed: Vec<pg_sys::SubTransactionId>,
+    /// What was summed anew and is not committed yet: until then others may read the old sums into memory.
+    summed: Vec<(Ledger, pg_sys::SubTransactionId)>,
     /// Balances for which there was no room: decided from the tables until the end, under a lock.
     outside: Vec<(Key, pg_sys::SubTransactionId)>,
 }
@@ -135,6 +138,11 @@ pub fn note_closing() {
     IN_FLIGHT.with_borrow_mut(|in_flight| in_flight.closed.push(subtransaction()));
 }
 
+/// Notes that balances have been summed anew: once that is committed, or rolled back, what is in memory is read anew.
+pub fn note_summing(ledger: Ledger) {
+    IN_FLIGHT.with_borrow_mut(|in_flight| in_flight.summed.push((ledger, subtransaction())));
+}
+
 /// Notes that a balance is decided from the tables until this (sub)transaction ends.
 pub fn note_outside(key: Key) {
     IN_FLIGHT.with_borrow_mut(|in_flight| {
@@ -167,13 +175,16 @@ fn settle(location: Location, part: &Part, is_committed: bool) {
         place.in_flight_spent_units -= part.worst_spent_units;
         place.pins -= part.pins;
         if is_committed {
-            (place.is_committed, place.is_changed) = (true, true);
+            (place.is_committed, place.is_changed, place.is_opening) = (true, true, false);
             let base = &mut place.base;
             base.spent_units = base.spent_units.saturating_add(part.change.spent_units);
             base.held_units = base.held_units.saturating_add(part.change.held_units);
             base.granted_units = base.granted_units.saturating_add(part.change.granted_units);
         } else {
             place.is_unwatched |= part.worst_spent_units > 0;
+            if place.is_opening && place.pins == 0 {
+                (place.is_opening, place.is_carry_known) = (false, false);
+            }
         }
     });
 }
@@ -189,7 +200,9 @@ fn reopen() {
     });
 }
 
-unsafe extern "C-unwind" fn end_transaction(event: pg_sys::XactEvent::Type, _: *mut c_void) {
+// Guarded, because an error that it raises is a panic first, which C cannot pass on.
+#[pg_guard]
+unsafe extern "C-unwind" fn end_transaction(event: pg_sys::XactEvent::Type, _argument: *mut c_void) {
     use pg_sys::XactEvent as Event;
     match event {
         Event::XACT_EVENT_COMMIT | Event::XACT_EVENT_PARALLEL_COMMIT => end_all(true),
@@ -209,11 +222,16 @@ fn end_all(is_committed: bool) {
     if !in_flight.closed.is_empty() {
         reopen();
     }
+    for (ledger, _) in in_flight.summed {
+        memory::forget(ledger);
+    }
 }
 
 /// What is in flight belongs to a backend; a prepared transaction belongs to none, and may stay for days.
 fn refuse_prepare() {
-    let is_empty = IN_FLIGHT.with_borrow(|it| it.levels.is_empty() && it.closed.is_empty() && it.outside.is_empty());
+    let is_empty = IN_FLIGHT.with_borrow(|it| {
+        it.levels.is_empty() && it.closed.is_empty() && it.outside.is_empty() && it.summed.is_empty()
+    });
     if !is_empty {
         pgrx::ereport!(
             ERROR,
@@ -234,16 +252,27 @@ unsafe extern "C-unwind" fn end_subtransaction(
     match event {
         Event::SUBXACT_EVENT_COMMIT_SUB => IN_FLIGHT.with_borrow_mut(|in_flight| in_flight.merge(own, parent)),
         Event::SUBXACT_EVENT_ABORT_SUB => {
-            let (parts, is_reopened) = IN_FLIGHT.with_borrow_mut(|in_flight| in_flight.take_back(own));
-            for (location, part) in &parts {
+            let back = IN_FLIGHT.with_borrow_mut(|in_flight| in_flight.take_back(own));
+            for (location, part) in &back.parts {
                 settle(*location, part, false);
             }
-            if is_reopened {
+            if back.is_reopened {
                 reopen();
+            }
+            for ledger in back.summed {
+                memory::forget(ledger);
             }
         }
         _ => {}
     }
+}
+
+/// What a subtransaction that was rolled back leaves to do.
+struct TakenBack {
+    parts: HashMap<Location, Part>,
+    /// Whether balances are to be opened again: all of them if any, and whoever closed others before closes nothing twice.
+    is_reopened: bool,
+    summed: Vec<Ledger>,
 }
 
 impl InFlight {
@@ -267,16 +296,19 @@ impl InFlight {
         for (_, outside) in self.outside.iter_mut().filter(|(_, outside)| *outside == own) {
             *outside = parent;
         }
+        for (_, summed) in self.summed.iter_mut().filter(|(_, summed)| *summed == own) {
+            *summed = parent;
+        }
     }
 
-    /// A subtransaction was rolled back. Says whether balances are to be opened again: all of them if any, and whoever
-    /// closed others before closes nothing twice.
-    fn take_back(&mut self, own: pg_sys::SubTransactionId) -> (HashMap<Location, Part>, bool) {
+    fn take_back(&mut self, own: pg_sys::SubTransactionId) -> TakenBack {
         let is_own = self.levels.last().is_some_and(|level| level.subtransaction == own);
         let parts = if is_own { self.levels.pop().map(|level| level.parts) } else { None };
         let is_closer = self.closed.contains(&own);
         self.closed.retain(|closed| *closed != own);
         self.outside.retain(|(_, outside)| *outside != own);
-        (parts.unwrap_or_default(), is_closer && self.closed.is_empty())
+        let summed = self.summed.iter().filter(|(_, summed)| *summed == own).map(|(ledger, _)| *ledger).collect();
+        self.summed.retain(|(_, summed)| *summed != own);
+        TakenBack { parts: parts.unwrap_or_default(), is_reopened: is_closer && self.closed.is_empty(), summed }
     }
 }

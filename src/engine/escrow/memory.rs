@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, Ordering};
 use pgrx::pg_sys;
 
 use crate::budget::decision::Balance;
+use crate::engine::escrow::Ledger;
 use crate::engine::escrow::statistics::Statistics;
 use crate::guc;
 
@@ -99,6 +100,8 @@ pub struct Place {
     pub is_unwatched: bool,
     /// Whether it is known what the window got from the one before: from the tables, or from a call that opened it.
     pub is_carry_known: bool,
+    /// Whether only running transactions have opened the window: should all be rolled back, nobody has.
+    pub is_opening: bool,
     /// Whether something was committed since it was read.
     pub is_committed: bool,
     /// Whether something was committed since the last look for what needs a checkpoint.
@@ -370,6 +373,7 @@ impl View {
             is_committed: false,
             is_changed: false,
             is_carry_known,
+            is_opening: false,
             is_touched: true,
             is_used: true,
             next: head,
@@ -484,6 +488,26 @@ pub fn sweep(mut change: impl FnMut(&mut Place)) {
             }
         }
     }
+}
+
+/// Has every balance of a ledger read anew, as soon as nothing is in flight on it. Returns how many wait for that.
+pub fn forget(ledger: Ledger) -> i64 {
+    let mut pinned = 0;
+    if let Some(statistics) = statistics() {
+        statistics.forgettings.fetch_add(1, Ordering::SeqCst);
+    }
+    sweep(|place| {
+        if ledger.has(&place.key) {
+            place.is_stale = true;
+            pinned += i64::from(place.pins > 0);
+        }
+    });
+    pinned
+}
+
+/// Grows before balances are forgotten: what was read from the tables before that is not put into memory afterwards.
+pub fn forgettings() -> u64 {
+    statistics().map_or(0, |statistics| statistics.forgettings.load(Ordering::SeqCst))
 }
 
 /// For what the size of shared memory is reported with.

@@ -20,6 +20,8 @@ pub struct Statistics {
     pub checkpoints: AtomicU64,
     /// Grows with every commit that gives back a hold after its expiry; see [`crate::engine::escrow`].
     pub expired_releases: AtomicU64,
+    /// Grows with every sum that is made anew; see [`crate::engine::escrow::memory::forgettings`].
+    pub forgettings: AtomicU64,
 }
 
 impl Statistics {
