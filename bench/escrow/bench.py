@@ -39,6 +39,13 @@ class Bench:
     def load(self, cluster: Cluster, database: str, script: str, clients: int) -> Load:
         return Load(cluster, database, script, clients, self.seconds(clients))
 
+    def long_load(self, cluster: Cluster, database: str, script: str, clients: int) -> Load:
+        """Of sessions that live long, as those of a pool do: many sessions meet many agents for the first time at first."""
+        if clients <= 8:
+            return self.load(cluster, database, script, clients)
+        warm_seconds = 5 if self.quick else 9
+        return Load(cluster, database, script, clients, warm_seconds + 3, warm_seconds)
+
     def interleave(self, loads: dict[str, Load], rounds: int | None = None) -> Measured:
         """Rates of each, one after the other in every round, so that what else the machine does hits all of them."""
         measured: Measured = {name: [] for name in loads}

@@ -66,8 +66,8 @@ def run(bench: Bench, hold: str) -> None:
                 continue
             measured = bench.interleave(
                 {
-                    "escrow": bench.load(bench.escrow, DATABASE, TREE.reserve(), clients),
-                    "rows": bench.load(bench.rows, DATABASE, TREE.reserve(), clients),
+                    "escrow": bench.long_load(bench.escrow, DATABASE, TREE.reserve(), clients),
+                    "rows": bench.long_load(bench.rows, DATABASE, TREE.reserve(), clients),
                     "INSERT": bench.load(bench.escrow, DATABASE, bare.NEXT_ID + hold, clients),
                     "sum": SumLoad(bench.escrow, DATABASE, SUM_INSERT, clients, bench.seconds(clients)),
                     "UPDATE": bench.load(bench.escrow, DATABASE, UPDATE, clients),

@@ -25,6 +25,8 @@ class Load:
     script: str
     clients: int
     seconds: int
+    # What comes before is not counted.
+    warm_seconds: float = WARM_SECONDS
 
     def start(self) -> "Running":
         return Running(self)
@@ -43,6 +45,7 @@ class Running:
 
     def __init__(self, load: Load) -> None:
         Running.runs += 1
+        self.warm_seconds = load.warm_seconds
         self.file = tempfile.NamedTemporaryFile("w", suffix=".sql")
         self.file.write(load.script)
         self.file.flush()
@@ -67,10 +70,10 @@ class Running:
         text = self.process.stdout.read()
         if self.process.wait() or "number of failed transactions: 0 " not in text:
             raise SystemExit(f"pgbench failed:\n{text[-4000:]}")
-        return steady_rate(text)
+        return steady_rate(text, self.warm_seconds)
 
 
-def steady_rate(text: str) -> float:
+def steady_rate(text: str, warm_seconds: float) -> float:
     """Reads what pgbench printed: its progress counts from before it connects, its rate from after that."""
     done, rate, connecting = (float(pattern.search(text)[1]) for pattern in [PROCESSED, TPS, CONNECTING])
     connecting /= 1000
@@ -79,6 +82,6 @@ def steady_rate(text: str) -> float:
     for at, tps in (map(float, line) for line in PROGRESS.findall(text)):
         counted += tps * (at - before)
         before = at
-        if at >= connecting + WARM_SECONDS and end - at >= WARM_SECONDS:
+        if at >= connecting + warm_seconds and end - at >= WARM_SECONDS:
             return (done - counted) / (end - at)
     return rate
