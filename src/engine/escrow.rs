@@ -274,7 +274,7 @@ fn visible(place: &Place, location: Location) -> Balance {
         held_units: clamp(held),
         granted_units: base.granted_units.saturating_add(own.granted_units),
         in_flight_spent_units: clamp(place.in_flight_spent_units - own_spent_units),
-        is_unwatched: place.is_unwatched,
+        unwatched_from: place.is_unwatched.then_some(place.watched_units),
         ..base.balance()
     }
 }

@@ -101,6 +101,11 @@ pub fn add(guard: &mut Guard, changes: impl Iterator<Item = (Location, Change, I
             let known = level.parts.get_mut(&location);
             part.pins = u32::from(known.is_none());
             guard.change(location, |place| {
+                if part.worst_spent_units > 0 {
+                    let is_first = place.in_flight_spent_units == 0 && !place.is_unwatched;
+                    let before = if is_first { i64::MAX } else { place.watched_units };
+                    place.watched_units = place.base.spent_units.min(before);
+                }
                 place.in_flight_units += part.worst_units;
                 place.in_flight_spent_units += part.worst_spent_units;
                 place.pins += part.pins;
@@ -180,6 +185,7 @@ fn settle(location: Location, part: &Part, is_committed: bool) {
             base.spent_units = base.spent_units.saturating_add(part.change.spent_units);
             base.held_units = base.held_units.saturating_add(part.change.held_units);
             base.granted_units = base.granted_units.saturating_add(part.change.granted_units);
+            place.watched_units = place.watched_units.min(base.spent_units);
         } else {
             place.is_unwatched |= part.worst_spent_units > 0;
             if place.is_opening && place.pins == 0 {
