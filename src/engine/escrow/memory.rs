@@ -476,6 +476,11 @@ pub fn resolve(location: Location, change: impl FnOnce(&mut Place)) {
     }
 }
 
+/// A balance that the caller has pinned.
+pub fn look(location: Location) -> Option<Place> {
+    lock_partitions(vec![location.partition]).map(|mut guard| guard.place(location))
+}
+
 /// Changes every balance of which `change` is true, a partition at a time, and removes those that are stale and free.
 pub fn sweep(mut change: impl FnMut(&mut Place)) {
     for partition in 0..PARTITIONS as u32 {
