@@ -59,8 +59,9 @@ pub struct Balance {
     pub is_superseded: bool,
     /// What transactions of others that have not ended yet may add to the spend.
     pub in_flight_spent_units: i64,
-    /// A growth of the spend was rolled back, and with it perhaps what told of a mark: all marks count as not told of.
-    pub is_unwatched: bool,
+    /// Where a growth of the spend was rolled back, and with it perhaps what told of a mark: marks above this count as not told
+    /// of.
+    pub unwatched_from: Option<i64>,
 }
 
 /// Where a claim's budget stands.

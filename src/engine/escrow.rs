@@ -12,7 +12,9 @@ pub mod statistics;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
+use pgrx::pg_sys;
 use pgrx::spi::SpiClient;
 
 use crate::budget::decision::{Balance, Claim, Standing};
@@ -62,6 +64,10 @@ struct Locked {
 /// How often a call reads balances into memory. If some are gone again by then, it decides on those from the tables: its own
 /// balances may be in each other's way.
 const LOADS_MAX: u32 = 3;
+
+/// How long a transaction that has something in flight on a budget looks out for who changes its schedule.
+const PATIENCE: Duration = Duration::from_secs(1);
+const PAUSE_US: i64 = 1_000;
 
 /// How far a call has come with finding its balances.
 #[derive(Default)]
@@ -126,14 +132,14 @@ impl<'a, 'conn> Escrow<'a, 'conn> {
                     openings.insert(*slot, *carried_units);
                 }
                 if place.closed_by != 0 && place.closed_by != in_flight::own_number() {
-                    closed = Some((slot.0, location));
+                    closed = Some(slot.0);
                 }
                 balances.insert(*slot, visible(&place, location));
                 locations.insert(*slot, location);
             }
-            if let Some((budget_id, location)) = closed {
+            if let Some(budget_id) = closed {
                 drop(guard);
-                wait_for_closer(tenant_id, budget_id, location)?;
+                wait_for_closer(tenant_id, budget_id)?;
             } else if !missing.is_empty() {
                 drop(guard);
                 is_hit = false;
@@ -144,7 +150,7 @@ impl<'a, 'conn> Escrow<'a, 'conn> {
                     if !self.load(tenant_id, &missing)? || search.loads == LOADS_MAX {
                         // All in one order, so that no two calls wait for each other.
                         let all: BTreeSet<i64> = inside.iter().map(|((budget_id, _), ..)| *budget_id).collect();
-                        all.iter().for_each(|budget_id| budget_lock::acquire(tenant_id, *budget_id));
+                        all.iter().try_for_each(|budget_id| acquire(tenant_id, *budget_id))?;
                         search.kept = Some(all);
                     }
                 }
@@ -181,7 +187,7 @@ impl<'a, 'conn> Escrow<'a, 'conn> {
         let mut has_room = true;
         let budget_ids: BTreeSet<i64> = missing.iter().map(|((budget_id, _), _)| *budget_id).collect();
         for budget_id in budget_ids {
-            budget_lock::acquire(tenant_id, budget_id);
+            acquire(tenant_id, budget_id)?;
             let mut wanted: Vec<(Slot, Key)> =
                 missing.iter().filter(|((id, _), _)| *id == budget_id).copied().collect();
             let mut guard = memory::lock(wanted.iter().map(|(_, key)| key)).ok_or(NO_MEMORY)?;
@@ -252,13 +258,33 @@ fn expired_releases() -> u64 {
 }
 
 /// Waits until whoever changes the schedule of a budget has ended.
-fn wait_for_closer(tenant_id: i32, budget_id: i64, location: Location) -> Result<(), Failure> {
-    // Whoever changes it waits for what this transaction has in flight.
-    if in_flight::own_pins(location) > 0 {
-        return Err(Failure::Superseded);
-    }
-    budget_lock::acquire(tenant_id, budget_id);
+fn wait_for_closer(tenant_id: i32, budget_id: i64) -> Result<(), Failure> {
+    acquire(tenant_id, budget_id)?;
     budget_lock::release(tenant_id, budget_id);
+    Ok(())
+}
+
+/// Takes the lock of a budget. Whoever changes its schedule holds that and waits for what this transaction has in flight on
+/// the budget: so the transaction gives up instead of waiting for it.
+fn acquire(tenant_id: i32, budget_id: i64) -> Result<(), Failure> {
+    let begin = std::time::Instant::now();
+    while begin.elapsed() < PATIENCE {
+        if budget_lock::try_acquire(tenant_id, budget_id) {
+            return Ok(());
+        }
+        let own = in_flight::own_places(tenant_id, budget_id);
+        if own.iter().any(|place| place.closed_by != 0 && place.closed_by != in_flight::own_number()) {
+            return Err(Failure::Superseded);
+        }
+        if own.is_empty() {
+            break;
+        }
+        pgrx::check_for_interrupts!();
+        // SAFETY: sleeps.
+        unsafe { pg_sys::pg_usleep(PAUSE_US) };
+    }
+    // PostgreSQL finds the deadlock, if it is one.
+    budget_lock::acquire(tenant_id, budget_id);
     Ok(())
 }
 
@@ -274,7 +300,7 @@ fn visible(place: &Place, location: Location) -> Balance {
         held_units: clamp(held),
         granted_units: base.granted_units.saturating_add(own.granted_units),
         in_flight_spent_units: clamp(place.in_flight_spent_units - own_spent_units),
-        is_unwatched: place.is_unwatched,
+        unwatched_from: place.is_unwatched.then_some(place.watched_units),
         ..base.balance()
     }
 }

@@ -110,10 +110,10 @@ pub fn notice_spend(
     if budget.watch.is_empty() {
         return Ok(());
     }
-    let Balance { spent_units, in_flight_spent_units, is_unwatched, .. } = standing.balance;
+    let Balance { spent_units, in_flight_spent_units, unwatched_from, .. } = standing.balance;
     // What others have in flight is counted, so that of several who pass a mark together one tells.
     let spent_units = spent_units.saturating_add(in_flight_spent_units);
-    let before = if is_unwatched { spent_units.min(0) } else { spent_units.saturating_sub(more_units) };
+    let before = spent_units.saturating_sub(more_units).min(unwatched_from.unwrap_or(i64::MAX));
     let limit_units = standing.limit_units(budget);
     for crossing in budget.watch.crossings(limit_units, before, spent_units) {
         let (kind, percent) = match crossing {

@@ -54,9 +54,11 @@ def test_open_holds_settle_where_they_were_made() -> None:
         commit(connection, held[0], 7)
         release(connection, held[1])
         check_ledger(connection)
-        # All of today's spend counts in today's window.
-        assert standing(connection, path)[path, "tokens"][0] == spent_by_ledger(connection, path) == 27
-        left(connection, path)
+        assert standing(connection, path)[path, "tokens"] == (20, 0, 80)
+        windows = connection.execute("SELECT spent, held FROM tb_windows(%s) ORDER BY window_start", [path]).fetchall()
+        # On the first of a month both schedules have the same window.
+        assert windows in ([(27, 10), (20, 0)], [(27, 10)]), windows
+        assert left(connection, path) == 80
         check_ledger(connection)
 
 
@@ -70,7 +72,10 @@ def test_others_wait_for_the_change_and_go_on() -> None:
                 thread, result = in_thread(lambda: charge(other, path, 5))
                 waiting(third, other)
             thread.join()
-            assert isinstance(result[0], str), result
+            # Who has waited is told to begin anew where the schedule is another one now.
+            assert isinstance(result[0], psycopg.errors.SerializationFailure if is_kept else str), result
+            if is_kept:
+                charge(other, path, 5)
             nothing_in_flight(connection)
             assert standing(connection, path)[path, "tokens"] == (25, 0, 75)
             assert left(third, path) == 75
@@ -124,7 +129,6 @@ def test_an_old_snapshot_meets_a_new_schedule() -> None:
             path = tenant(connection, ("tokens", 100, "month"))
             other.execute(f"BEGIN ISOLATION LEVEL {isolation}")
             other.execute("SELECT 1")
-            standing(other, path)
             change(connection, budget_of(connection, path), "day")
             charge(connection, path, 30)
             try:
@@ -134,9 +138,9 @@ def test_an_old_snapshot_meets_a_new_schedule() -> None:
             except psycopg.errors.SerializationFailure:
                 other.execute("ROLLBACK")
                 spent = 30
-            assert standing(connection, path)[path, "tokens"] == (spent, 0, 100 - spent)
-            assert left(connection, path) == 100 - spent
             check_ledger(connection)
+            assert standing(connection, path)[path, "tokens"] == (spent, 0, 100 - spent), (isolation, spent, standing(connection, path))
+            assert left(connection, path) == 100 - spent
 
 
 def test_many_changes_under_load() -> None:
@@ -147,7 +151,7 @@ def test_many_changes_under_load() -> None:
 
         def keep_changing() -> None:
             while time.monotonic() < end:
-                for every in ("day", "month", "week", "hour"):
+                for every in ("day", "month", "week"):
                     try:
                         with changer.transaction(force_rollback=random.random() < 0.3):
                             change(changer, budget, every)
@@ -185,11 +189,11 @@ def test_many_changes_under_load() -> None:
         Clients(12).run(work)
         thread.join()
         print(f"  {dict(tally.counts)}")
-        assert result == [None] and tally["changed"] > 10 and tally["kept"] > 50
+        assert result == [None] and tally["changed"] > 3 and tally["kept"] > 10
         nothing_in_flight(connection)
         check_ledger(connection)
         assert spent_by_ledger(connection, path) == tally["token"]
-        # Windows of all schedules have begun on this day or before, so all of the spend is in the present one, of this month.
+        # Those that hold settle in the window in which they held, so the ledger says how much belongs to which.
         assert standing(connection, path)[path, "tokens"] == (tally["token"], 0, LIMIT - tally["token"])
         left(connection, path)
         check_ledger(connection)

@@ -28,7 +28,15 @@ pub fn acquire(tenant_id: i32, budget_id: i64) {
     unsafe { pg_sys::LockAcquire(&raw const tag, pg_sys::ExclusiveLock as i32, false, false) };
 }
 
-/// Gives back what [`acquire`] took.
+/// Takes it if that needs no waiting, and says whether it has.
+pub fn try_acquire(tenant_id: i32, budget_id: i64) -> bool {
+    let tag = tag(tenant_id, budget_id);
+    // SAFETY: within a transaction; an error on the way leaves nothing behind.
+    let result = unsafe { pg_sys::LockAcquire(&raw const tag, pg_sys::ExclusiveLock as i32, false, true) };
+    result != pg_sys::LockAcquireResult::LOCKACQUIRE_NOT_AVAIL
+}
+
+/// Gives back what [`acquire`] or [`try_acquire`] took.
 pub fn release(tenant_id: i32, budget_id: i64) {
     let tag = tag(tenant_id, budget_id);
     // SAFETY: held by this transaction.

@@ -6,7 +6,7 @@
 //! is counts the change as in flight or as done, never as neither.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ffi::c_void;
 use std::sync::atomic::Ordering;
 
@@ -15,7 +15,7 @@ use pgrx::{pg_guard, pg_sys};
 use crate::clock;
 use crate::engine::decide::Change;
 use crate::engine::escrow::Ledger;
-use crate::engine::escrow::memory::{self, Guard, Key, Location};
+use crate::engine::escrow::memory::{self, Guard, Key, Location, Place};
 use crate::instant::Instant;
 
 /// Everything that a subtransaction changed of one balance.
@@ -101,6 +101,11 @@ pub fn add(guard: &mut Guard, changes: impl Iterator<Item = (Location, Change, I
             let known = level.parts.get_mut(&location);
             part.pins = u32::from(known.is_none());
             guard.change(location, |place| {
+                if part.worst_spent_units > 0 {
+                    let is_first = place.in_flight_spent_units == 0 && !place.is_unwatched;
+                    let before = if is_first { i64::MAX } else { place.watched_units };
+                    place.watched_units = place.base.spent_units.min(before);
+                }
                 place.in_flight_units += part.worst_units;
                 place.in_flight_spent_units += part.worst_spent_units;
                 place.pins += part.pins;
@@ -131,6 +136,14 @@ pub fn own_pins(location: Location) -> u32 {
     IN_FLIGHT.with_borrow(|in_flight| {
         in_flight.levels.iter().filter_map(|level| level.parts.get(&location)).map(|part| part.pins).sum()
     })
+}
+
+/// What this transaction has in flight on a budget, in whichever window.
+pub fn own_places(tenant_id: i32, budget_id: i64) -> Vec<Place> {
+    let locations: BTreeSet<Location> =
+        IN_FLIGHT.with_borrow(|in_flight| in_flight.levels.iter().flat_map(|level| level.parts.keys()).copied().collect());
+    let is_meant = |place: &Place| place.key.budget_id == budget_id && place.key.tenant_id == tenant_id;
+    locations.into_iter().filter_map(memory::look).filter(is_meant).collect()
 }
 
 /// Notes that balances are closed to others until this (sub)transaction ends.
@@ -180,6 +193,7 @@ fn settle(location: Location, part: &Part, is_committed: bool) {
             base.spent_units = base.spent_units.saturating_add(part.change.spent_units);
             base.held_units = base.held_units.saturating_add(part.change.held_units);
             base.granted_units = base.granted_units.saturating_add(part.change.granted_units);
+            place.watched_units = place.watched_units.min(base.spent_units);
         } else {
             place.is_unwatched |= part.worst_spent_units > 0;
             if place.is_opening && place.pins == 0 {

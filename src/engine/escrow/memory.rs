@@ -98,6 +98,8 @@ pub struct Place {
     pub is_stale: bool,
     /// A growth of the spend that may have passed a mark was rolled back: the next one looks at all marks again.
     pub is_unwatched: bool,
+    /// The least spend since the first of the growths that are in flight or were rolled back: lower marks are not theirs.
+    pub watched_units: i64,
     /// Whether it is known what the window got from the one before: from the tables, or from a call that opened it.
     pub is_carry_known: bool,
     /// Whether only running transactions have opened the window: should all be rolled back, nobody has.
@@ -370,6 +372,7 @@ impl View {
             closed_by: 0,
             is_stale: false,
             is_unwatched: false,
+            watched_units: base.spent_units,
             is_committed: false,
             is_changed: false,
             is_carry_known,
@@ -471,6 +474,11 @@ pub fn resolve(location: Location, change: impl FnOnce(&mut Place)) {
     if place.is_stale && place.pins == 0 {
         view.remove(location.index);
     }
+}
+
+/// A balance that the caller has pinned.
+pub fn look(location: Location) -> Option<Place> {
+    lock_partitions(vec![location.partition]).map(|mut guard| guard.place(location))
 }
 
 /// Changes every balance of which `change` is true, a partition at a time, and removes those that are stale and free.
