@@ -140,8 +140,8 @@ pub fn own_pins(location: Location) -> u32 {
 
 /// What this transaction has in flight on a budget, in whichever window.
 pub fn own_places(tenant_id: i32, budget_id: i64) -> Vec<Place> {
-    let locations: BTreeSet<Location> =
-        IN_FLIGHT.with_borrow(|in_flight| in_flight.levels.iter().flat_map(|level| level.parts.keys()).copied().collect());
+    let locations: BTreeSet<Location> = IN_FLIGHT
+        .with_borrow(|in_flight| in_flight.levels.iter().flat_map(|level| level.parts.keys()).copied().collect());
     let is_meant = |place: &Place| place.key.budget_id == budget_id && place.key.tenant_id == tenant_id;
     locations.into_iter().filter_map(memory::look).filter(is_meant).collect()
 }
