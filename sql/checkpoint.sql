@@ -119,6 +119,21 @@ CREATE FUNCTION tokbudget._fold() RETURNS SETOF tokbudget.slot_sum
 $$;
 COMMENT ON FUNCTION tokbudget._fold() IS 'internal: what all entries ever add to balances, those of months that have left the ledger included';
 
+CREATE FUNCTION tokbudget._is_restored() RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT EXISTS (
+        SELECT FROM tokbudget.checkpoint
+        WHERE checkpoint.incarnation <> (
+            SELECT control.system_identifier || '/' || pg_database.oid
+            FROM pg_control_system() AS control, pg_database WHERE pg_database.datname = current_database()
+        )
+    )
+$$;
+COMMENT ON FUNCTION tokbudget._is_restored() IS
+    'internal: whether the checkpoint was taken in another database or cluster, whose transactions mean nothing here, and has not been replaced yet';
+
 CREATE TYPE tokbudget.loaded_balance AS (
     budget_id bigint,
     window_start timestamp with time zone,
@@ -139,6 +154,15 @@ CREATE FUNCTION tokbudget._load(tenant_id integer, budget_ids bigint[], window_s
     AS $$
 #variable_conflict use_column
 BEGIN
+    IF tokbudget._is_restored() THEN
+        RETURN QUERY
+        SELECT wanted.budget_id, wanted.window_start, COALESCE(balance.spent_units, 0)::numeric, COALESCE(balance.held_units, 0)::numeric,
+            COALESCE(balance.granted_units, 0)::numeric, balance.carried_units, COALESCE(balance.superseded, false)
+        FROM unnest(_load.budget_ids, _load.window_starts) AS wanted (budget_id, window_start)
+        LEFT JOIN tokbudget._balances() AS balance ON balance.tenant_id = _load.tenant_id AND balance.budget_id = wanted.budget_id
+            AND balance.window_start = wanted.window_start;
+        RETURN;
+    END IF;
     RETURN QUERY
     WITH written AS MATERIALIZED (
         SELECT entry.budget_ids, entry.window_starts, entry.spent_units, NULL::bigint[] AS held_units
