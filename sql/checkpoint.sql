@@ -17,6 +17,23 @@ COMMENT ON COLUMN tokbudget.checkpoint.incarnation IS 'system identifier and oid
 COMMENT ON COLUMN tokbudget.checkpoint.covered IS 'snapshot whose entries the balance rows sum';
 COMMENT ON COLUMN tokbudget.checkpoint.taken_by IS 'transaction that took it, whose own entries it leaves out';
 COMMENT ON COLUMN tokbudget.checkpoint.taken_at IS 'when it was taken';
+CREATE FUNCTION tokbudget._notice_restore() RETURNS trigger
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    NEW.incarnation := 'restored';
+    -- The worker may have been here before the data.
+    UPDATE tokbudget.checkpoint SET incarnation = NEW.incarnation;
+    RETURN CASE WHEN FOUND THEN NULL ELSE NEW END;
+END;
+$$;
+COMMENT ON FUNCTION tokbudget._notice_restore() IS
+    'internal: trigger that has balances summed anew after a restore, whose entries are written by other transactions than the checkpoint says, also in the database that was dumped';
+CREATE TRIGGER checkpoint_restore BEFORE INSERT ON tokbudget.checkpoint
+    FOR EACH ROW WHEN (NEW.taken_by OPERATOR(pg_catalog.<>) pg_catalog.pg_current_xact_id())
+    EXECUTE FUNCTION tokbudget._notice_restore();
+ALTER TABLE tokbudget.checkpoint ENABLE ALWAYS TRIGGER checkpoint_restore;
 CREATE TRIGGER checkpoint_notice AFTER INSERT OR DELETE ON tokbudget.checkpoint
     FOR EACH STATEMENT EXECUTE FUNCTION tokbudget._notice_change();
 ALTER TABLE tokbudget.checkpoint ENABLE ALWAYS TRIGGER checkpoint_notice;

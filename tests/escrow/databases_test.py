@@ -75,6 +75,28 @@ def test_dump_and_restore() -> None:
         drop("escrow_copy")
 
 
+def test_data_restored_where_they_came_from() -> None:
+    # Other transactions write the entries anew; the worker, or somebody, has been in the new tables before.
+    for is_visited in (False, True):
+        query("postgres", "CREATE DATABASE escrow_copy")
+        with psycopg.connect("dbname=escrow_copy", autocommit=True) as connection:
+            connection.execute("CREATE EXTENSION tokbudget")
+            path, _ = used(connection)
+            connection.execute("SELECT tokbudget._take_checkpoint()")
+            charge(connection, path, 0)
+            dump = subprocess.run(["pg_dump", "--data-only", "--load-via-partition-root", "escrow_copy"], check=True, capture_output=True).stdout
+            connection.execute("SET client_min_messages = warning; DROP EXTENSION tokbudget CASCADE; CREATE EXTENSION tokbudget")
+            if is_visited:
+                connection.execute("SELECT tb_reload()")
+            subprocess.run(["psql", "-Xq", "-v", "ON_ERROR_STOP=1", "-o", "/dev/null", "-d", "escrow_copy"], input=dump, check=True)
+            for _ in range(2):
+                check_ledger(connection)
+                assert standing(connection, path)[path, "tokens"] == (20, 30, 50), standing(connection, path)
+                assert left(connection, path) == 50
+                charge(connection, path, 0)
+        drop("escrow_copy")
+
+
 def test_rename_and_drop() -> None:
     for _ in range(3):
         query("postgres", "CREATE DATABASE escrow_one")
