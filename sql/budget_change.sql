@@ -175,6 +175,12 @@ BEGIN
     IF (new_budget.every, new_budget.time_zone, new_budget.week_start, new_budget.anchor)
         IS DISTINCT FROM (old_budget.every, old_budget.time_zone, old_budget.week_start, old_budget.anchor)
     THEN
+        -- Whoever still goes by the old schedule meets a row that says so, also where nobody has used the window yet.
+        INSERT INTO tokbudget.balance (tenant_id, budget_id, window_start)
+        SELECT old_budget.tenant_id, old_budget.budget_id, COALESCE(present.window_start, '-infinity')
+        FROM (SELECT 1) AS one LEFT JOIN tokbudget._window(old_budget.every, tokbudget._now(), old_budget.time_zone,
+            old_budget.week_start, old_budget.anchor) AS present ON old_budget.every IS NOT NULL
+        ON CONFLICT (tenant_id, budget_id, window_start) DO NOTHING;
         PERFORM tokbudget._rewindow(new_budget, tb_change_budget.reason);
     END IF;
     PERFORM tokbudget._review_budget(new_budget.tenant_id, new_budget.budget_id);

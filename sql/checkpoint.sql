@@ -17,6 +17,23 @@ COMMENT ON COLUMN tokbudget.checkpoint.incarnation IS 'system identifier and oid
 COMMENT ON COLUMN tokbudget.checkpoint.covered IS 'snapshot whose entries the balance rows sum';
 COMMENT ON COLUMN tokbudget.checkpoint.taken_by IS 'transaction that took it, whose own entries it leaves out';
 COMMENT ON COLUMN tokbudget.checkpoint.taken_at IS 'when it was taken';
+CREATE FUNCTION tokbudget._notice_restore() RETURNS trigger
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    NEW.incarnation := 'restored';
+    -- The worker may have been here before the data.
+    UPDATE tokbudget.checkpoint SET incarnation = NEW.incarnation;
+    RETURN CASE WHEN FOUND THEN NULL ELSE NEW END;
+END;
+$$;
+COMMENT ON FUNCTION tokbudget._notice_restore() IS
+    'internal: trigger that has balances summed anew after a restore, whose entries are written by other transactions than the checkpoint says, also in the database that was dumped';
+CREATE TRIGGER checkpoint_restore BEFORE INSERT ON tokbudget.checkpoint
+    FOR EACH ROW WHEN (NEW.taken_by OPERATOR(pg_catalog.<>) pg_catalog.pg_current_xact_id())
+    EXECUTE FUNCTION tokbudget._notice_restore();
+ALTER TABLE tokbudget.checkpoint ENABLE ALWAYS TRIGGER checkpoint_restore;
 CREATE TRIGGER checkpoint_notice AFTER INSERT OR DELETE ON tokbudget.checkpoint
     FOR EACH STATEMENT EXECUTE FUNCTION tokbudget._notice_change();
 ALTER TABLE tokbudget.checkpoint ENABLE ALWAYS TRIGGER checkpoint_notice;
@@ -119,6 +136,21 @@ CREATE FUNCTION tokbudget._fold() RETURNS SETOF tokbudget.slot_sum
 $$;
 COMMENT ON FUNCTION tokbudget._fold() IS 'internal: what all entries ever add to balances, those of months that have left the ledger included';
 
+CREATE FUNCTION tokbudget._is_restored() RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT EXISTS (
+        SELECT FROM tokbudget.checkpoint
+        WHERE checkpoint.incarnation <> (
+            SELECT control.system_identifier || '/' || pg_database.oid
+            FROM pg_control_system() AS control, pg_database WHERE pg_database.datname = current_database()
+        )
+    )
+$$;
+COMMENT ON FUNCTION tokbudget._is_restored() IS
+    'internal: whether the checkpoint was taken in another database or cluster, whose transactions mean nothing here, and has not been replaced yet';
+
 CREATE TYPE tokbudget.loaded_balance AS (
     budget_id bigint,
     window_start timestamp with time zone,
@@ -139,6 +171,15 @@ CREATE FUNCTION tokbudget._load(tenant_id integer, budget_ids bigint[], window_s
     AS $$
 #variable_conflict use_column
 BEGIN
+    IF tokbudget._is_restored() THEN
+        RETURN QUERY
+        SELECT wanted.budget_id, wanted.window_start, COALESCE(balance.spent_units, 0)::numeric, COALESCE(balance.held_units, 0)::numeric,
+            COALESCE(balance.granted_units, 0)::numeric, balance.carried_units, COALESCE(balance.superseded, false)
+        FROM unnest(_load.budget_ids, _load.window_starts) AS wanted (budget_id, window_start)
+        LEFT JOIN tokbudget._balances() AS balance ON balance.tenant_id = _load.tenant_id AND balance.budget_id = wanted.budget_id
+            AND balance.window_start = wanted.window_start;
+        RETURN;
+    END IF;
     RETURN QUERY
     WITH written AS MATERIALIZED (
         SELECT entry.budget_ids, entry.window_starts, entry.spent_units, NULL::bigint[] AS held_units

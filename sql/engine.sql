@@ -72,6 +72,15 @@ BEGIN
         RETURN QUERY SELECT balance.* FROM tokbudget.balance;
         RETURN;
     END IF;
+    IF tokbudget._is_restored() THEN
+        RETURN QUERY
+        SELECT tenant_id, budget_id, window_start, COALESCE(folded.units, 0)::bigint, COALESCE(hold.units, 0)::bigint,
+            (COALESCE(folded.granted_units, 0) + COALESCE(hold.granted_units, 0))::bigint, balance.carried_units, COALESCE(balance.superseded, false)
+        FROM tokbudget._fold() AS folded
+        FULL JOIN tokbudget._open_holds() AS hold USING (tenant_id, budget_id, window_start)
+        FULL JOIN tokbudget.balance USING (tenant_id, budget_id, window_start);
+        RETURN;
+    END IF;
     RETURN QUERY
     SELECT tenant_id, budget_id, window_start,
         (COALESCE(balance.spent_units, 0) + COALESCE(tail.units, 0))::bigint, COALESCE(hold.units, 0)::bigint,

@@ -66,9 +66,13 @@ SQL
 # Everything that the tables hold, one line per table.
 contents() {
     local table
-    for table in tenant access change account budget budget_grant quota first_use alert guard balance reservation idempotency entry carried entry_2025_11_detached rate price model model_alias; do
-        query "$1" "SELECT '$table', count(*), md5(string_agg(t::text, E'\n' ORDER BY t::text)) FROM tokbudget.$table AS t"
+    for table in tenant access change account budget budget_grant quota first_use alert guard reservation idempotency entry carried entry_2025_11_detached rate price model model_alias; do
+        # Which transaction wrote an entry is another one after a restore.
+        query "$1" "SELECT '$table', count(*), md5(string_agg(t::text, E'\n' ORDER BY t::text)) FROM (SELECT to_jsonb(t) - 'written_by' FROM tokbudget.$table AS t) AS t"
     done
+    # What is kept in the rows and what is added to them differs from engine to engine.
+    query "$1" "SELECT tenant_id, budget_id, window_start, spent_units, held_units, granted_units, COALESCE(carried_units, 0), superseded FROM tokbudget._balances()
+        WHERE spent_units <> 0 OR held_units <> 0 OR granted_units <> 0 OR carried_units <> 0 ORDER BY 1, 2, 3"
     query "$1" "SELECT * FROM tokbudget.chargeback ORDER BY chargeback::text"
 }
 

@@ -68,6 +68,9 @@ check 'what it is enough for' affordable
 check 'a quota that the first call will be given' quota_to_come
 check 'balance = ledger' verify
 check 'a hold is refused' refuses_to_write
+# Where the library is preloaded, the worker starts with the promotion.
+has_workers() { is "$(on_standby "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'tokbudget launcher'")" "$1"; }
+check 'no worker is there' has_workers 0
 
 # A session that has kept a price must learn of a change on the primary.
 keeps_no_old_price() {
@@ -93,4 +96,14 @@ promote() {
         is "$(on_standby "SELECT remaining ->> 'tokens' FROM tb_reserve('acme/bot', 'small', input_tokens => 10, max_output_tokens => 0)")" 690 && verify
 }
 check 'promoted, it goes on where the primary was' promote
+worker_starts() {
+    local tries
+    [ "$(on_standby "SELECT tb_engine()")" = escrow ] || return 0
+    for ((tries = 0; tries < 100; tries++)); do
+        has_workers 1 >/dev/null && return
+        sleep 0.1
+    done
+    has_workers 1
+}
+check 'promoted, it has a worker' worker_starts
 report

@@ -80,10 +80,13 @@ def test_reload_in_the_middle() -> None:
             with connect() as connection, connect() as other:
                 path = used(connection)
                 connection.execute("BEGIN")
-                connection.execute("SAVEPOINT s")
+                if is_in_savepoint:
+                    connection.execute("SAVEPOINT s")
                 connection.execute("DELETE FROM tokbudget.reservation WHERE tenant_id = (SELECT tenant_id FROM tokbudget.tenant WHERE name = %s)", [path])
                 connection.execute("SELECT tb_reload()")
-                assert standing(connection, path)[path, "tokens"] == (20, 0, 80)
+                # Whoever is first to read it reads what he sees.
+                if not is_kept:
+                    assert standing(connection, path)[path, "tokens"] == (20, 0, 80)
                 other.execute("SET statement_timeout = '1s'")
                 standing(other, path)
                 if is_in_savepoint:

@@ -33,7 +33,7 @@ def trees(connection: psycopg.Connection, count: int) -> list[str]:
 def test_many_take_turns() -> None:
     with connect() as connection:
         assert counters(connection)[0] == 128
-        leaves, tally, end = trees(connection, 80), Tally(), time.monotonic() + 8
+        leaves, tally, end = trees(connection, 80), Tally(), time.monotonic() + 5
 
         def work(client: psycopg.Connection, number: int) -> None:
             client.execute(f"SET default_transaction_isolation = '{ISOLATION[number % 3]}'")

@@ -88,7 +88,7 @@ def test_first_touches_at_once() -> None:
 
 def test_forgotten_all_the_time() -> None:
     with connect() as connection, connect() as forgetful:
-        leaves, tally, end = trees(connection, 6), Tally(), time.monotonic() + 6
+        leaves, tally, end = trees(connection, 6), Tally(), time.monotonic() + 4
 
         def keep_forgetting() -> None:
             while time.monotonic() < end:
