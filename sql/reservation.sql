@@ -1,6 +1,7 @@
 -- Reserve, commit, release. A reservation is one row: what is held, against which budgets and windows, until when. Locks
 -- are taken in one order everywhere: price book (whoever changes it), tenant (a re-rating, whoever makes, renames or moves
--- accounts), accounts, idempotency key, reservation, balances by (budget_id, window_start).
+-- accounts), accounts, idempotency key, reservation, balances by (budget_id, window_start): rows, or locks on budgets and then
+-- the partitions of shared memory, which nobody waits in.
 
 CREATE FUNCTION tokbudget._check_reservation(
     state text, budget_ids bigint[], window_starts timestamp with time zone[], held_units bigint[]

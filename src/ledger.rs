@@ -5,7 +5,6 @@ pub mod access;
 mod accounts;
 pub mod adjust;
 mod alert;
-mod alert_lock;
 mod attribution;
 pub mod batch;
 mod budgets;

@@ -16,6 +16,8 @@ pub mod tokenizer;
 pub mod usage;
 
 #[cfg(feature = "postgres")]
+mod advisory;
+#[cfg(feature = "postgres")]
 mod api;
 #[cfg(feature = "postgres")]
 mod clock;

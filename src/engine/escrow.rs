@@ -3,7 +3,6 @@
 //! inserted is what makes it last. Others count what is in flight at its worst: what may be taken is taken, what may be
 //! given back is not given back yet. So whatever ends well, no limit is passed, and nobody waits for anybody.
 
-mod budget_lock;
 pub mod closing;
 pub mod in_flight;
 pub mod load;
@@ -17,6 +16,7 @@ use std::time::Duration;
 use pgrx::pg_sys;
 use pgrx::spi::SpiClient;
 
+use crate::advisory::{self, Lock};
 use crate::budget::decision::{Balance, Claim, Standing};
 use crate::engine::decide::{self, Balances, Change, Changes, Outcome, decide, touched};
 use crate::engine::escrow::load::Expired;
@@ -207,7 +207,7 @@ impl<'a, 'conn> Escrow<'a, 'conn> {
                 count += u64::from(guard.insert(self.ledger.key(tenant_id, it.slot), it.base, it.is_carry_known));
             }
             drop(guard);
-            budget_lock::release(tenant_id, budget_id);
+            budget_lock(tenant_id, budget_id).release();
             has_room &= count == loaded.len() as u64;
             if let Some(statistics) = memory::statistics() {
                 statistics.loads.fetch_add(count, Ordering::Relaxed);
@@ -221,7 +221,7 @@ impl<'a, 'conn> Escrow<'a, 'conn> {
         for budget_id in search.kept.into_iter().flatten() {
             let of_budget = slots.keys().filter(|(other, _)| *other == budget_id);
             if !of_budget.map(|slot| self.ledger.key(tenant_id, *slot)).any(|key| in_flight::is_outside(&key)) {
-                budget_lock::release(tenant_id, budget_id);
+                budget_lock(tenant_id, budget_id).release();
             }
         }
     }
@@ -257,10 +257,16 @@ fn expired_releases() -> u64 {
     memory::statistics().map_or(0, |statistics| statistics.expired_releases.load(Ordering::SeqCst))
 }
 
+/// Held for a moment by whoever reads balances of the budget into memory, and to the end of the transaction by whoever changes
+/// its schedule or finds no room for it.
+fn budget_lock(tenant_id: i32, budget_id: i64) -> Lock {
+    Lock::on(advisory::Kind::Budget, (budget_id as u64) ^ (u64::from(tenant_id as u32) << 40))
+}
+
 /// Waits until whoever changes the schedule of a budget has ended.
 fn wait_for_closer(tenant_id: i32, budget_id: i64) -> Result<(), Failure> {
     acquire(tenant_id, budget_id)?;
-    budget_lock::release(tenant_id, budget_id);
+    budget_lock(tenant_id, budget_id).release();
     Ok(())
 }
 
@@ -269,7 +275,7 @@ fn wait_for_closer(tenant_id: i32, budget_id: i64) -> Result<(), Failure> {
 fn acquire(tenant_id: i32, budget_id: i64) -> Result<(), Failure> {
     let begin = std::time::Instant::now();
     while begin.elapsed() < PATIENCE {
-        if budget_lock::try_acquire(tenant_id, budget_id) {
+        if budget_lock(tenant_id, budget_id).try_acquire() {
             return Ok(());
         }
         let own = in_flight::own_places(tenant_id, budget_id);
@@ -284,7 +290,7 @@ fn acquire(tenant_id: i32, budget_id: i64) -> Result<(), Failure> {
         unsafe { pg_sys::pg_usleep(PAUSE_US) };
     }
     // PostgreSQL finds the deadlock, if it is one.
-    budget_lock::acquire(tenant_id, budget_id);
+    budget_lock(tenant_id, budget_id).acquire();
     Ok(())
 }
 

@@ -2,12 +2,13 @@
 
 use pgrx::spi::SpiClient;
 
+use crate::advisory::{self, Lock};
 use crate::budget::decision::{Balance, Budget, Claim, Standing};
 use crate::budget::watch::Crossing;
 use crate::engine::Outcome;
 use crate::id;
 use crate::instant::Instant;
-use crate::ledger::{Failure, alert_lock};
+use crate::ledger::Failure;
 use crate::statement::{statement, timestamp};
 
 /// The flag of what goes into a burst.
@@ -47,11 +48,22 @@ struct Alert<'a> {
 }
 
 impl Alert<'_> {
+    fn lock(&self) -> Lock {
+        let (budget_id, start) = (self.budget.budget_id as u64, self.window_start.0 as u64);
+        let words = [self.tenant_id as u64, budget_id, start, self.percent as u64, self.kind.len() as u64];
+        // Each step is a bijection of the sum so far, so marks that differ in one word never share a number.
+        let number = words.iter().fold(0_u64, |sum, word| {
+            let mixed = (sum ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            mixed ^ (mixed >> 32)
+        });
+        Lock::on(advisory::Kind::Alert, number)
+    }
+
     /// Whether it is the first of its kind in its window. One that another transaction is telling of is left to that one:
     /// should it be rolled back, the next call that comes by tells of it.
     fn raise(&self, client: &mut SpiClient<'_>, now: Instant) -> Result<bool, Failure> {
-        let slot = (self.budget.budget_id, self.window_start);
-        if !alert_lock::try_acquire(self.tenant_id, slot, self.kind, self.percent) {
+        // Only tried for, so that nobody waits for the end of another transaction to learn whether a mark has been told.
+        if !self.lock().try_acquire() {
             return Ok(false);
         }
         let arguments = [

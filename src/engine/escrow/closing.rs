@@ -15,7 +15,7 @@ const STEP_US: i64 = 1_000;
 /// Lets nobody else change balances of the budget until this transaction ends, and waits until what others have in flight has
 /// ended. Returns the windows that are in memory.
 pub fn close(ledger: Ledger, tenant_id: i32, budget_id: i64) -> Result<Vec<Instant>, Failure> {
-    budget_lock::acquire(tenant_id, budget_id);
+    budget_lock(tenant_id, budget_id).acquire();
     in_flight::note_closing();
     let own = in_flight::own_number();
     let is_meant = |key: &memory::Key| key.budget_id == budget_id && key.tenant_id == tenant_id && ledger.has(key);
