@@ -14,6 +14,7 @@ suites=(
     isolation-preload
     reference
     readme
+    readme-preload
     driver
     driver-preload
     model
