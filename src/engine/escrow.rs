@@ -62,8 +62,9 @@ struct Locked {
 }
 
 /// How often a call reads balances into memory. If some are gone again by then, it decides on those from the tables: its own
-/// balances may be in each other's way.
-const LOADS_MAX: u32 = 3;
+/// balances may be in each other's way. Often enough that a `tb_reload` that comes between is not taken for that, because what
+/// is decided from the tables keeps others waiting.
+const LOADS_MAX: u32 = 8;
 
 /// How long a transaction that has something in flight on a budget looks out for who changes its schedule.
 const PATIENCE: Duration = Duration::from_secs(1);
