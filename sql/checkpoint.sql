@@ -136,17 +136,15 @@ CREATE FUNCTION tokbudget._fold() RETURNS SETOF tokbudget.slot_sum
 $$;
 COMMENT ON FUNCTION tokbudget._fold() IS 'internal: what all entries ever add to balances, those of months that have left the ledger included';
 
+CREATE FUNCTION tokbudget._incarnation() RETURNS text
+    LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', '_incarnation_wrapper';
+COMMENT ON FUNCTION tokbudget._incarnation() IS 'internal: this database in this cluster, as tokbudget.checkpoint names it';
+
 CREATE FUNCTION tokbudget._is_restored() RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
     AS $$
-    SELECT EXISTS (
-        SELECT FROM tokbudget.checkpoint
-        WHERE checkpoint.incarnation <> (
-            SELECT control.system_identifier || '/' || pg_database.oid
-            FROM pg_control_system() AS control, pg_database WHERE pg_database.datname = current_database()
-        )
-    )
+    SELECT EXISTS (SELECT FROM tokbudget.checkpoint WHERE checkpoint.incarnation <> tokbudget._incarnation())
 $$;
 COMMENT ON FUNCTION tokbudget._is_restored() IS
     'internal: whether the checkpoint was taken in another database or cluster, whose transactions mean nothing here, and has not been replaced yet';

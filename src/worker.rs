@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use pgrx::bgworkers::{BackgroundWorker, BackgroundWorkerBuilder, BgWorkerStartTime, SignalWakeFlags};
 use pgrx::prelude::*;
 
-use crate::engine::escrow::memory;
+use crate::engine::escrow::{launcher, memory};
 use crate::engine::handover;
 use crate::guc;
 
@@ -41,14 +41,14 @@ pub extern "C-unwind" fn tokbudget_launcher_main(_argument: pg_sys::Datum) {
     // To no database: only the shared catalogues can be read.
     BackgroundWorker::connect_worker_to_spi(None, None);
     // SAFETY: a plain variable of the process.
-    memory::register_launcher(unsafe { pg_sys::MyProcPid });
+    launcher::register(unsafe { pg_sys::MyProcPid });
     let mut last_upkeep: Option<Instant> = None;
     while BackgroundWorker::wait_latch(Some(pause())) {
         if BackgroundWorker::sighup_received() {
             // SAFETY: the main loop is where PostgreSQL's own workers do it.
             unsafe { pg_sys::ProcessConfigFile(pg_sys::GucContext::PGC_SIGHUP) };
         }
-        for database in memory::take_wanted() {
+        for database in launcher::take_wanted() {
             run(u64::from(database));
         }
         let upkeep = guc::upkeep_interval();

@@ -25,6 +25,11 @@ fn tb_engine() -> &'static str {
 }
 
 #[pg_extern(sql = false)]
+fn _incarnation() -> String {
+    handover::incarnation()
+}
+
+#[pg_extern(sql = false)]
 fn _engine_statistics() -> composite_type!('static, "tokbudget.engine_statistics") {
     let (mut balances, mut in_flight) = (0_i64, 0_i64);
     memory::sweep(|place| {

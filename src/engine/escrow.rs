@@ -5,8 +5,10 @@
 
 pub mod closing;
 pub mod in_flight;
+pub mod launcher;
 pub mod load;
 pub mod memory;
+pub mod place;
 pub mod statistics;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,7 +22,8 @@ use crate::advisory::{self, Lock};
 use crate::budget::decision::{Balance, Claim, Standing};
 use crate::engine::decide::{self, Balances, Change, Changes, Outcome, decide, touched};
 use crate::engine::escrow::load::Expired;
-use crate::engine::escrow::memory::{Guard, Key, Location, Place};
+use crate::engine::escrow::memory::{Guard, Location};
+use crate::engine::escrow::place::{Key, Place};
 use crate::engine::escrow::statistics::Statistics;
 use crate::engine::{Engine, Settlement, Slot, Taking};
 use crate::instant::Instant;
@@ -62,9 +65,8 @@ struct Locked {
 }
 
 /// How often a call reads balances into memory. If some are gone again by then, it decides on those from the tables: its own
-/// balances may be in each other's way. Often enough that a `tb_reload` that comes between is not taken for that, because what
-/// is decided from the tables keeps others waiting.
-const LOADS_MAX: u32 = 8;
+/// balances may be in each other's way.
+const LOADS_MAX: u32 = 3;
 
 /// How long a transaction that has something in flight on a budget looks out for who changes its schedule.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -73,9 +75,21 @@ const PAUSE_US: i64 = 1_000;
 /// How far a call has come with finding its balances.
 #[derive(Default)]
 struct Search {
+    /// Those since balances were forgotten last: that some are gone then says nothing about the room.
     loads: u32,
+    forgettings: u64,
     /// Budgets whose lock it keeps: all of them, once it no longer reads balances into memory.
     kept: Option<BTreeSet<i64>>,
+}
+
+impl Search {
+    fn count_load(&mut self) {
+        let forgettings = memory::forgettings();
+        if forgettings != self.forgettings {
+            (self.loads, self.forgettings) = (0, forgettings);
+        }
+        self.loads += 1;
+    }
 }
 
 /// Expired holds, read when so many commits had given back an expired hold.
@@ -147,7 +161,7 @@ impl<'a, 'conn> Escrow<'a, 'conn> {
                 if search.kept.is_some() {
                     self.leave_outside(&missing)?;
                 } else {
-                    search.loads += 1;
+                    search.count_load();
                     if !self.load(tenant_id, &missing)? || search.loads == LOADS_MAX {
                         // All in one order, so that no two calls wait for each other.
                         let all: BTreeSet<i64> = inside.iter().map(|((budget_id, _), ..)| *budget_id).collect();

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use pgrx::pg_sys;
 use pgrx::spi::SpiClient;
 
-use crate::engine::escrow::{Ledger, in_flight, memory};
+use crate::engine::escrow::{Ledger, in_flight, launcher, memory};
 use crate::engine::latest::latest;
 use crate::guc;
 use crate::ledger::Failure;
@@ -126,7 +126,7 @@ unsafe extern "C-unwind" fn forget(_: pg_sys::Datum, relation: pg_sys::Oid) {
 }
 
 /// This database in this cluster: anywhere else a transaction id means something else.
-fn incarnation() -> String {
+pub fn incarnation() -> String {
     // SAFETY: plain values of the process and of shared memory.
     let (system, database) = unsafe { (pg_sys::GetSystemIdentifier(), pg_sys::MyDatabaseId) };
     format!("{system}/{}", database.to_u32())
@@ -193,10 +193,10 @@ const STEP_US: i64 = 2_000;
 
 fn is_taken_over_by_worker(client: &mut SpiClient<'_>, ledger: Ledger) -> Result<bool, Failure> {
     let begin = Instant::now();
-    let Some(launcher) = memory::want_worker(ledger.database) else { return Ok(false) };
+    let Some(process) = launcher::want_worker(ledger.database) else { return Ok(false) };
     // SAFETY: looks the process up and wakes it; a process that has ended is not found.
     unsafe {
-        let process = pg_sys::BackendPidGetProc(launcher);
+        let process = pg_sys::BackendPidGetProc(process);
         if process.is_null() {
             return Ok(false);
         }
@@ -236,15 +236,11 @@ fn is_taken_over(client: &mut SpiClient<'_>, kind: Kind) -> Result<bool, Failure
 
 /// Takes the balances over from the other engine, or from another incarnation of this one.
 fn take_over(client: &mut SpiClient<'_>, kind: Kind, ledger: Ledger) -> Result<(), Failure> {
-    // SAFETY: within a transaction. The first keeps out whoever takes over too, the second whoever writes balance rows: also
-    // a transaction that was prepared before the server changed engines.
-    unsafe {
-        pg_sys::LockRelationOid(table(c"checkpoint"), pg_sys::ShareRowExclusiveLock as i32);
-        if is_taken_over(client, kind)? {
-            return Ok(());
-        }
-        pg_sys::LockRelationOid(table(c"balance"), pg_sys::ExclusiveLock as i32);
+    keep_out_takers();
+    if is_taken_over(client, kind)? {
+        return Ok(());
     }
+    keep_out_writers();
     match (kind, checkpoint(client)?) {
         (Kind::Rows, None) | (Kind::Escrow, Some(true)) => {}
         (Kind::Escrow, None) => {
@@ -257,6 +253,18 @@ fn take_over(client: &mut SpiClient<'_>, kind: Kind, ledger: Ledger) -> Result<(
     Ok(())
 }
 
+/// Keeps out whoever takes over too, until the transaction ends. Before [`keep_out_writers`], everywhere.
+fn keep_out_takers() {
+    // SAFETY: within a transaction.
+    unsafe { pg_sys::LockRelationOid(table(c"checkpoint"), pg_sys::ShareRowExclusiveLock as i32) }
+}
+
+/// Keeps out whoever writes balance rows: also a transaction that was prepared before the server changed engines.
+fn keep_out_writers() {
+    // SAFETY: within a transaction.
+    unsafe { pg_sys::LockRelationOid(table(c"balance"), pg_sys::ExclusiveLock as i32) }
+}
+
 fn keep_in_rows(client: &mut SpiClient<'_>) -> Result<(), Failure> {
     add_tail_and_holds(client, &[])?;
     settle_carries(client, &[])?;
@@ -267,11 +275,8 @@ fn keep_in_rows(client: &mut SpiClient<'_>) -> Result<(), Failure> {
 /// Sums all balances anew, because somebody has changed the tables by hand. Returns on how many something is in flight.
 pub fn reload(client: &mut SpiClient<'_>) -> Result<i64, Failure> {
     let (kind, ledger) = (kind(), ledger());
-    // SAFETY: within a transaction; in the order of `take_over`.
-    unsafe {
-        pg_sys::LockRelationOid(table(c"checkpoint"), pg_sys::ShareRowExclusiveLock as i32);
-        pg_sys::LockRelationOid(table(c"balance"), pg_sys::ExclusiveLock as i32);
-    }
+    keep_out_takers();
+    keep_out_writers();
     sum_anew_for(client, kind, ledger)?;
     Ok(memory::forget(ledger))
 }

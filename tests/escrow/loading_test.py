@@ -53,10 +53,6 @@ def one_call(client: psycopg.Connection, leaf: str, isolation: str, tally: Tally
     except psycopg.errors.SerializationFailure:
         tally.add("serialization failure")
         return
-    except psycopg.errors.DeadlockDetected:
-        # Only two calls of one transaction that were both decided from the tables can meet another one's the other way round.
-        tally.add("deadlock")
-        return
     if is_kept:
         for _ in range(taken):
             tally.add(leaf)
@@ -87,7 +83,6 @@ def test_first_touches_at_once() -> None:
                     one_call(client, leaf, isolation, tally)
 
             Clients(CLIENTS).run(work)
-            assert not tally["deadlock"], tally.counts
             exhausted(connection, leaves, tally)
 
 
@@ -110,7 +105,7 @@ def test_forgotten_all_the_time() -> None:
         Clients(CLIENTS).run(work)
         thread.join()
         print(f"  forgotten {tally['forgotten']} times, serialization failures: {tally['serialization failure']}")
-        assert tally["forgotten"] > 5 and tally["deadlock"] <= 2, tally.counts
+        assert tally["forgotten"] > 5
         exhausted(connection, leaves, tally)
 
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use pgrx::pg_sys;
 
+use crate::engine::escrow::place::Key;
 use crate::engine::escrow::{Ledger, budget_lock, in_flight, memory};
 use crate::instant::Instant;
 use crate::ledger::Failure;
@@ -18,7 +19,7 @@ pub fn close(ledger: Ledger, tenant_id: i32, budget_id: i64) -> Result<Vec<Insta
     budget_lock(tenant_id, budget_id).acquire();
     in_flight::note_closing();
     let own = in_flight::own_number();
-    let is_meant = |key: &memory::Key| key.budget_id == budget_id && key.tenant_id == tenant_id && ledger.has(key);
+    let is_meant = |key: &Key| key.budget_id == budget_id && key.tenant_id == tenant_id && ledger.has(key);
     let mut keys = Vec::new();
     memory::sweep(|place| {
         if is_meant(&place.key) {
@@ -38,7 +39,7 @@ pub fn close(ledger: Ledger, tenant_id: i32, budget_id: i64) -> Result<Vec<Insta
     Ok(keys.into_iter().map(|key| Instant(key.window_start)).collect())
 }
 
-fn is_in_flight_elsewhere(keys: &[memory::Key]) -> bool {
+fn is_in_flight_elsewhere(keys: &[Key]) -> bool {
     let Some(mut guard) = memory::lock(keys) else { return false };
     keys.iter()
         .any(|key| guard.find(key).is_some_and(|location| guard.place(location).pins > in_flight::own_pins(location)))

@@ -15,7 +15,8 @@ use pgrx::{pg_guard, pg_sys};
 use crate::clock;
 use crate::engine::decide::Change;
 use crate::engine::escrow::Ledger;
-use crate::engine::escrow::memory::{self, Guard, Key, Location, Place};
+use crate::engine::escrow::memory::{self, Guard, Location};
+use crate::engine::escrow::place::{Key, Place};
 use crate::instant::Instant;
 
 /// Everything that a subtransaction changed of one balance.

@@ -5,7 +5,7 @@ use pgrx::spi::SpiClient;
 use crate::clock;
 use crate::engine::Slot;
 use crate::engine::decide::Balances;
-use crate::engine::escrow::memory::Base;
+use crate::engine::escrow::place::Base;
 use crate::engine::latest::{Row, latest};
 use crate::instant::Instant;
 use crate::ledger::Failure;
@@ -32,8 +32,9 @@ latest! {
     /// The last ones first.
     Read find_windows =
     "SELECT balance.window_start, COALESCE(balance.carried_units, 0::bigint) FROM tokbudget._balances() AS balance
-     WHERE (balance.window_start OPERATOR(pg_catalog.<) $3 OR balance.carried_units IS NOT NULL) AND balance.tenant_id OPERATOR(pg_catalog.=) $1 AND balance.budget_id OPERATOR(pg_catalog.=) $2
+     WHERE balance.tenant_id OPERATOR(pg_catalog.=) $1 AND balance.budget_id OPERATOR(pg_catalog.=) $2
          AND balance.window_start OPERATOR(pg_catalog.<=) $3
+         AND (balance.window_start OPERATOR(pg_catalog.<) $3 OR balance.carried_units IS NOT NULL)
      ORDER BY balance.window_start DESC
      LIMIT $4"
 }
