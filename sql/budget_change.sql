@@ -44,16 +44,18 @@ BEGIN
             _rewindow.budget.week_start, _rewindow.budget.anchor);
     END IF;
     starts_at := COALESCE(present.window_start, '-infinity');
-    -- Whoever holds or settles against the window waits, so that nothing is counted in between. It is opened here, with
-    -- nothing carried over: the windows before it were of another schedule.
-    INSERT INTO tokbudget.balance (tenant_id, budget_id, window_start)
+    -- Whoever holds or settles against the present window waits, so that nothing is counted in between. Windows that only
+    -- the engine's memory knows of get a row with what they got when they were opened, and are marked below like the others.
+    INSERT INTO tokbudget.balance AS b (tenant_id, budget_id, window_start, carried_units)
+    SELECT _rewindow.budget.tenant_id, _rewindow.budget.budget_id, closed.window_start, closed.carried_units
+    FROM tokbudget._close_windows(_rewindow.budget.tenant_id, _rewindow.budget.budget_id) AS closed
+    ON CONFLICT (tenant_id, budget_id, window_start) DO UPDATE SET carried_units = EXCLUDED.carried_units
+    WHERE EXCLUDED.carried_units IS NOT NULL;
+    -- One that is not open yet is opened here, with nothing carried over: the windows before it were of another schedule.
+    INSERT INTO tokbudget.balance AS b (tenant_id, budget_id, window_start)
     VALUES (_rewindow.budget.tenant_id, _rewindow.budget.budget_id, starts_at)
-    ON CONFLICT (tenant_id, budget_id, window_start) DO NOTHING;
-    -- Windows that only the engine's memory or the tail knows of are marked below like the others.
-    INSERT INTO tokbudget.balance (tenant_id, budget_id, window_start, carried_units)
-    SELECT _rewindow.budget.tenant_id, _rewindow.budget.budget_id, closed.window_start, NULL
-    FROM tokbudget._close_windows(_rewindow.budget.tenant_id, _rewindow.budget.budget_id) AS closed (window_start)
-    ON CONFLICT (tenant_id, budget_id, window_start) DO NOTHING;
+    ON CONFLICT (tenant_id, budget_id, window_start) DO UPDATE SET carried_units = EXCLUDED.carried_units
+    WHERE b.carried_units IS NULL;
     -- Calls that are under way in windows of the old schedule, the last of which may have begun before, are waited for. The
     -- rows are marked, so that one that has read the old schedule and comes after this fails instead of spending by it.
     latest := COALESCE((

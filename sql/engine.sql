@@ -144,7 +144,15 @@ $$;
 COMMENT ON FUNCTION tokbudget._take_checkpoint() IS
     'internal: adds to the balance rows what has come since the last checkpoint, so that whoever reads a balance into memory has little to read; false where the rows engine keeps balances';
 
-CREATE FUNCTION tokbudget._close_windows(tenant_id integer, budget_id bigint) RETURNS SETOF timestamp with time zone
+CREATE TYPE tokbudget.closed_window AS (
+    window_start timestamp with time zone,
+    carried_units bigint
+);
+COMMENT ON TYPE tokbudget.closed_window IS 'a window of a budget whose schedule is being changed';
+COMMENT ON COLUMN tokbudget.closed_window.window_start IS 'start of the window; -infinity for a budget without windows';
+COMMENT ON COLUMN tokbudget.closed_window.carried_units IS 'what it got from the one before; NULL where nobody has opened it, or where only the tables know';
+
+CREATE FUNCTION tokbudget._close_windows(tenant_id integer, budget_id bigint) RETURNS SETOF tokbudget.closed_window
     LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', '_close_windows_wrapper';
 COMMENT ON FUNCTION tokbudget._close_windows(integer, bigint) IS
     'internal: lets nobody else hold or spend of the budget until the transaction ends, and waits for those that do; returns its windows in memory, none where the rows engine keeps balances';

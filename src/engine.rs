@@ -98,6 +98,12 @@ pub trait Engine {
     /// Where the claims' budgets stand, without changing anything. Expired holds count as free at `now`.
     fn read(&mut self, tenant_id: i32, claims: &[Claim], now: Instant) -> Result<Vec<Standing>, Failure>;
 
+    /// Has the next growth of the spend look at all marks above `from_units` again: one of them was left to a transaction
+    /// that may yet be rolled back. Only for balances that are shared.
+    fn watch_again(&mut self, _tenant_id: i32, _slot: Slot, _from_units: i64) -> Result<(), Failure> {
+        Ok(())
+    }
+
     /// The last windows of a budget up to the one that begins at `until`, latest first, each with what it got from the one
     /// before. Only that one where it is open already.
     fn windows(

@@ -95,14 +95,17 @@ fn _balances_in_memory() -> SetOfIterator<'static, composite_type!('static, "tok
 }
 
 #[pg_extern(sql = false)]
-fn _close_windows(tenant_id: i32, budget_id: i64) -> SetOfIterator<'static, TimestampWithTimeZone> {
+fn _close_windows(
+    tenant_id: i32,
+    budget_id: i64,
+) -> SetOfIterator<'static, composite_type!('static, "tokbudget.closed_window")> {
     let closed = in_spi(|client| match handover::kind() {
         Kind::Rows => Ok(Vec::new()),
         Kind::Escrow => closing::close(handover::require(client, Kind::Escrow)?, tenant_id, budget_id),
     });
-    let starts: Vec<TimestampWithTimeZone> =
-        closed.unwrap_or_default().into_iter().filter_map(|start| timestamp(start).ok()).collect();
-    SetOfIterator::new(starts)
+    SetOfIterator::new(closed.unwrap_or_default().into_iter().map(|(start, carried_units)| {
+        row(c"closed_window", [timestamp(start).ok().into_datum(), carried_units.into_datum()])
+    }))
 }
 
 #[pg_extern(sql = false)]

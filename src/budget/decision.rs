@@ -62,6 +62,8 @@ pub struct Balance {
     /// Where a growth of the spend was rolled back, and with it perhaps what told of a mark: marks above this count as not told
     /// of.
     pub unwatched_from: Option<i64>,
+    /// Others may change it before this transaction ends.
+    pub is_shared: bool,
 }
 
 /// Where a claim's budget stands.

@@ -322,6 +322,7 @@ fn visible(place: &Place, location: Location) -> Balance {
         granted_units: base.granted_units.saturating_add(own.granted_units),
         in_flight_spent_units: clamp(place.in_flight_spent_units - own_spent_units),
         unwatched_from: place.is_unwatched.then_some(place.watched_units),
+        is_shared: true,
         ..base.balance()
     }
 }
@@ -454,6 +455,18 @@ impl Engine for Escrow<'_, '_> {
             balances.insert(slot, Balance { carried_units, ..Balance::default() });
         }
         Ok(decide::standings(claims, &balances)?)
+    }
+
+    fn watch_again(&mut self, tenant_id: i32, slot: Slot, from_units: i64) -> Result<(), Failure> {
+        let key = self.ledger.key(tenant_id, slot);
+        let mut guard = memory::lock([&key]).ok_or(NO_MEMORY)?;
+        if let Some(location) = guard.find(&key) {
+            guard.change(location, |place| {
+                place.watched_units = place.watched_units.min(from_units);
+                place.is_unwatched = true;
+            });
+        }
+        Ok(())
     }
 
     fn windows(

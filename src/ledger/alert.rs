@@ -5,7 +5,7 @@ use pgrx::spi::SpiClient;
 use crate::advisory::{self, Lock};
 use crate::budget::decision::{Balance, Budget, Claim, Standing};
 use crate::budget::watch::Crossing;
-use crate::engine::Outcome;
+use crate::engine::{self, Outcome};
 use crate::id;
 use crate::instant::Instant;
 use crate::ledger::Failure;
@@ -47,6 +47,15 @@ struct Alert<'a> {
     limit_units: i64,
 }
 
+#[derive(PartialEq, Eq)]
+enum Raised {
+    /// Of its kind in its window.
+    First,
+    Known,
+    /// To another transaction that is telling of it, and may yet be rolled back.
+    Left,
+}
+
 impl Alert<'_> {
     fn lock(&self) -> Lock {
         let (budget_id, start) = (self.budget.budget_id as u64, self.window_start.0 as u64);
@@ -59,12 +68,14 @@ impl Alert<'_> {
         Lock::on(advisory::Kind::Alert, number)
     }
 
-    /// Whether it is the first of its kind in its window. One that another transaction is telling of is left to that one:
-    /// should it be rolled back, the next call that comes by tells of it.
-    fn raise(&self, client: &mut SpiClient<'_>, now: Instant) -> Result<bool, Failure> {
-        // Only tried for, so that nobody waits for the end of another transaction to learn whether a mark has been told.
-        if !self.lock().try_acquire() {
-            return Ok(false);
+    /// Tells of it. Whoever has found a balance that others may change does not wait to learn whether another transaction
+    /// that tells of it commits. Whoever keeps the balance to himself does: none that is still running can be telling of it,
+    /// so that one is about to release the lock, or changes the budget.
+    fn raise(&self, client: &mut SpiClient<'_>, is_shared: bool, now: Instant) -> Result<Raised, Failure> {
+        if !is_shared {
+            self.lock().acquire();
+        } else if !self.lock().try_acquire() {
+            return Ok(Raised::Left);
         }
         let arguments = [
             self.tenant_id.into(),
@@ -78,7 +89,7 @@ impl Alert<'_> {
             self.limit_units.into(),
             timestamp(now)?.into(),
         ];
-        Ok(!insert_alert(client, &arguments)?.is_empty())
+        Ok(if insert_alert(client, &arguments)?.is_empty() { Raised::Known } else { Raised::First })
     }
 }
 
@@ -103,7 +114,7 @@ pub fn notice_burst(
             spent_units: standing.balance.spent_units,
             limit_units: standing.limit_units(&claim.budget),
         };
-        alert.raise(client, now)?;
+        alert.raise(client, standing.balance.is_shared, now)?;
     }
     Ok(is_burst)
 }
@@ -122,7 +133,7 @@ pub fn notice_spend(
     if budget.watch.is_empty() {
         return Ok(());
     }
-    let Balance { spent_units, in_flight_spent_units, unwatched_from, .. } = standing.balance;
+    let Balance { spent_units, in_flight_spent_units, unwatched_from, is_shared, .. } = standing.balance;
     // What others have in flight is counted, so that of several who pass a mark together one tells.
     let spent_units = spent_units.saturating_add(in_flight_spent_units);
     let before = spent_units.saturating_sub(more_units).min(unwatched_from.unwrap_or(i64::MAX));
@@ -133,7 +144,11 @@ pub fn notice_spend(
             Crossing::Freeze(percent) => ("freeze", percent),
         };
         let alert = Alert { tenant_id, budget, window_start, kind, percent, spent_units, limit_units };
-        if alert.raise(client, now)? && kind == "freeze" {
+        let raised = alert.raise(client, is_shared, now)?;
+        if raised == Raised::Left {
+            engine::present(client)?.watch_again(tenant_id, (budget.budget_id, window_start), before)?;
+        }
+        if raised == Raised::First && kind == "freeze" {
             let reason = format!(
                 "{} reached {percent} % of its budget {}; tb_thaw() after a review",
                 budget.meter, budget.budget_id

@@ -13,7 +13,9 @@ pub fn review(client: &mut SpiClient<'_>, tenant_id: i32, budget_id: i64, now: I
     for found in budgets::by_id(client, tenant_id, &[budget_id], now)? {
         let claim = claim(client, tenant_id, found, now)?;
         let standings = engine::present(client)?.read(tenant_id, std::slice::from_ref(&claim), now)?;
-        for standing in standings {
+        for mut standing in standings {
+            // A mark that the old limit has too may be told of by a call that is then rolled back: it is waited for.
+            standing.balance.is_shared = false;
             let spent_units = standing.balance.spent_units;
             alert::notice_spend(client, tenant_id, &claim.budget, claim.window.start, &standing, spent_units, now)?;
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use pgrx::pg_sys;
 
 use crate::engine::escrow::place::Key;
-use crate::engine::escrow::{Ledger, budget_lock, in_flight, memory};
+use crate::engine::escrow::{Ledger, NO_MEMORY, budget_lock, in_flight, memory};
 use crate::instant::Instant;
 use crate::ledger::Failure;
 
@@ -14,8 +14,8 @@ const WAIT_MAX: Duration = Duration::from_secs(10);
 const STEP_US: i64 = 1_000;
 
 /// Lets nobody else change balances of the budget until this transaction ends, and waits until what others have in flight has
-/// ended. Returns the windows that are in memory.
-pub fn close(ledger: Ledger, tenant_id: i32, budget_id: i64) -> Result<Vec<Instant>, Failure> {
+/// ended. Returns the windows that are in memory, each with what it got from the one before, where that is known.
+pub fn close(ledger: Ledger, tenant_id: i32, budget_id: i64) -> Result<Vec<(Instant, Option<i64>)>, Failure> {
     budget_lock(tenant_id, budget_id).acquire();
     in_flight::note_closing();
     let own = in_flight::own_number();
@@ -36,7 +36,14 @@ pub fn close(ledger: Ledger, tenant_id: i32, budget_id: i64) -> Result<Vec<Insta
         // SAFETY: sleeps.
         unsafe { pg_sys::pg_usleep(STEP_US) };
     }
-    Ok(keys.into_iter().map(|key| Instant(key.window_start)).collect())
+    let mut guard = memory::lock(&keys).ok_or(NO_MEMORY)?;
+    let mut windows = Vec::with_capacity(keys.len());
+    for key in &keys {
+        // One that was opened by somebody who then rolled back is not open any more.
+        let open = guard.find(key).map(|location| guard.place(location)).filter(|place| place.is_carry_known);
+        windows.push((Instant(key.window_start), open.map(|place| place.base.carried_units)));
+    }
+    Ok(windows)
 }
 
 fn is_in_flight_elsewhere(keys: &[Key]) -> bool {

@@ -89,6 +89,17 @@ SELECT tb_change_budget(:budget, every => 'month');
 SELECT * FROM standing('narrowed');
 SELECT tb_change_budget(:budget, every => 'year');
 SELECT * FROM standing('narrowed');
+-- A window that begins where that of the schedule before began, and that is open, keeps what it got then: Monday 15 September
+-- has the 70 that the week before left of its 100, and 10 are spent.
+SET tokbudget.clock = '2014-09-08 12:00:00+00';
+SELECT tb_create_account('monday') IS NOT NULL AS made;
+SELECT tb_create_budget('monday', 'tokens', 100, 'week', rollover => 'all') AS budget \gset
+SELECT overrun FROM tb_charge('monday', NULL, '{"input_tokens": 30, "output_tokens": 0}');
+SET tokbudget.clock = '2014-09-15 12:00:00+00';
+SELECT overrun FROM tb_charge('monday', NULL, '{"input_tokens": 10, "output_tokens": 0}');
+SELECT * FROM standing('monday');
+SELECT tb_change_budget(:budget, every => 'day');
+SELECT * FROM standing('monday');
 -- The detached tables are in nobody's way.
 SELECT tb_drop_month(month, 'a test') FROM unnest('{2013-04-01,2013-05-01,2014-06-01,2014-07-01}'::date[]) AS month;
 SELECT * FROM tb_verify();
