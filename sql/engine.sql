@@ -62,6 +62,18 @@ CREATE FUNCTION tokbudget._balances_in_memory() RETURNS SETOF tokbudget.balance_
     LANGUAGE c VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', '_balances_in_memory_wrapper';
 COMMENT ON FUNCTION tokbudget._balances_in_memory() IS 'internal: the balances of this database in shared memory';
 
+CREATE TYPE tokbudget.window_in_memory AS (
+    window_start timestamp with time zone,
+    carried_units bigint
+);
+COMMENT ON TYPE tokbudget.window_in_memory IS 'a window of a budget as shared memory has it';
+COMMENT ON COLUMN tokbudget.window_in_memory.window_start IS 'start of the window; -infinity for a budget without windows';
+COMMENT ON COLUMN tokbudget.window_in_memory.carried_units IS 'what it got from the one before; NULL where nobody has opened it, or where only the tables know';
+
+CREATE FUNCTION tokbudget._windows_in_memory(tenant_id integer, budget_id bigint) RETURNS SETOF tokbudget.window_in_memory
+    LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', '_windows_in_memory_wrapper';
+COMMENT ON FUNCTION tokbudget._windows_in_memory(integer, bigint) IS 'internal: the windows of a budget that shared memory knows were used';
+
 CREATE FUNCTION tokbudget._balances() RETURNS SETOF tokbudget.balance
     LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
     SET search_path = pg_catalog, pg_temp
@@ -91,10 +103,53 @@ BEGIN
     FULL JOIN tokbudget._open_holds() AS hold USING (tenant_id, budget_id, window_start)
     -- A window that was used, and of which nothing is left.
     FULL JOIN tokbudget._balances_in_memory() AS memory USING (tenant_id, budget_id, window_start)
-    WHERE memory.is_committed OR balance.spent_units IS NOT NULL OR tail.units IS NOT NULL OR hold.units IS NOT NULL;
+    WHERE memory.is_committed OR memory.is_open OR balance.spent_units IS NOT NULL OR tail.units IS NOT NULL OR hold.units IS NOT NULL;
 END;
 $$;
 COMMENT ON FUNCTION tokbudget._balances() IS 'internal: all balances as they stand now, whichever engine keeps them';
+
+CREATE FUNCTION tokbudget._windows(tenant_id integer, budget_id bigint, until timestamp with time zone, windows_max bigint) RETURNS SETOF tokbudget.window_in_memory
+    LANGUAGE plpgsql STABLE PARALLEL RESTRICTED
+    SET search_path = pg_catalog, pg_temp
+    SET jit = off
+    SET enable_seqscan = off
+    SET max_parallel_workers_per_gather = 0
+    AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    WITH summed AS (
+        SELECT balance.window_start, balance.carried_units FROM tokbudget.balance
+        WHERE balance.tenant_id = _windows.tenant_id AND balance.budget_id = _windows.budget_id AND balance.window_start <= _windows.until
+        ORDER BY balance.window_start DESC LIMIT _windows.windows_max
+    ),
+    written AS MATERIALIZED (
+        SELECT entry.budget_ids, entry.window_starts FROM tokbudget.entry
+        WHERE entry.tenant_id = _windows.tenant_id AND entry.budget_ids @> ARRAY[_windows.budget_id]
+            AND entry.written_by >= (SELECT CASE WHEN tokbudget._is_restored() THEN '0'::xid8 ELSE pg_snapshot_xmin(checkpoint.covered) END FROM tokbudget.checkpoint)
+        UNION ALL
+        SELECT reservation.budget_ids, reservation.window_starts FROM tokbudget.reservation
+        WHERE reservation.tenant_id = _windows.tenant_id AND reservation.state = 'held' AND reservation.budget_ids @> ARRAY[_windows.budget_id]
+    ),
+    known AS (
+        SELECT summed.window_start, summed.carried_units FROM summed
+        UNION ALL
+        SELECT slot.window_start, NULL FROM written, LATERAL unnest(written.budget_ids, written.window_starts) AS slot (id, window_start)
+        WHERE slot.id = _windows.budget_id
+        UNION ALL
+        SELECT memory.window_start, memory.carried_units FROM tokbudget._windows_in_memory(_windows.tenant_id, _windows.budget_id) AS memory
+    )
+    SELECT known.window_start, max(known.carried_units)
+    FROM known
+    WHERE known.window_start <= _windows.until
+    GROUP BY known.window_start
+    HAVING known.window_start < _windows.until OR max(known.carried_units) IS NOT NULL
+    ORDER BY known.window_start DESC
+    LIMIT _windows.windows_max;
+END;
+$$;
+COMMENT ON FUNCTION tokbudget._windows(integer, bigint, timestamp with time zone, bigint) IS
+    'internal: the last windows of a budget that were used, up to the one that begins then, latest first; that one only where it is open';
 
 CREATE FUNCTION tokbudget._count_checkpoint() RETURNS void
     LANGUAGE c VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', '_count_checkpoint_wrapper';
@@ -144,15 +199,7 @@ $$;
 COMMENT ON FUNCTION tokbudget._take_checkpoint() IS
     'internal: adds to the balance rows what has come since the last checkpoint, so that whoever reads a balance into memory has little to read; false where the rows engine keeps balances';
 
-CREATE TYPE tokbudget.closed_window AS (
-    window_start timestamp with time zone,
-    carried_units bigint
-);
-COMMENT ON TYPE tokbudget.closed_window IS 'a window of a budget whose schedule is being changed';
-COMMENT ON COLUMN tokbudget.closed_window.window_start IS 'start of the window; -infinity for a budget without windows';
-COMMENT ON COLUMN tokbudget.closed_window.carried_units IS 'what it got from the one before; NULL where nobody has opened it, or where only the tables know';
-
-CREATE FUNCTION tokbudget._close_windows(tenant_id integer, budget_id bigint) RETURNS SETOF tokbudget.closed_window
+CREATE FUNCTION tokbudget._close_windows(tenant_id integer, budget_id bigint) RETURNS SETOF tokbudget.window_in_memory
     LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', '_close_windows_wrapper';
 COMMENT ON FUNCTION tokbudget._close_windows(integer, bigint) IS
     'internal: lets nobody else hold or spend of the budget until the transaction ends, and waits for those that do; returns its windows in memory, none where the rows engine keeps balances';

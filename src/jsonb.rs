@@ -47,7 +47,9 @@ fn encode(value: &Value) -> Option<Vec<u8>> {
     if !value.is_object() || cfg!(target_endian = "big") {
         return None;
     }
-    let mut bytes = vec![0; 4];
+    // Most of what comes here fits in.
+    let mut bytes = Vec::with_capacity(512);
+    bytes.resize(4, 0);
     encode_value(&mut bytes, value, 0)?;
     let length = u32::try_from(bytes.len()).ok()? << 2;
     put(&mut bytes, 0, length)?;
@@ -66,7 +68,10 @@ fn encode_value(bytes: &mut Vec<u8>, value: &Value, depth: usize) -> Option<u32>
         Value::Bool(false) => Some(ENTRY_FALSE),
         Value::Bool(true) => Some(ENTRY_TRUE),
         Value::String(text) => encode_text(bytes, text),
-        Value::Number(number) => encode_number(bytes, &number.to_string()),
+        Value::Number(number) => match number.as_i64() {
+            Some(whole) => encode_whole(bytes, whole),
+            None => encode_number(bytes, &number.to_string()),
+        },
         Value::Array(values) => {
             let encoders = values.iter().map(Part::Value);
             encode_container(bytes, ARRAY, values.len(), encoders, values.len(), depth)
@@ -123,12 +128,21 @@ fn encode_text(bytes: &mut Vec<u8>, text: &str) -> Option<u32> {
     Some(ENTRY_TEXT | u32::try_from(text.len()).ok()?)
 }
 
-/// A decimal as a numeric in its short form: digits to the base of 10000, without zeros at either end.
+/// The digits of any bigint to the base of 10000.
+const WHOLE_DIGITS: usize = 5;
+
+fn encode_whole(bytes: &mut Vec<u8>, whole: i64) -> Option<u32> {
+    let mut rest = whole.unsigned_abs();
+    let mut digits = [0; WHOLE_DIGITS];
+    for digit in digits.iter_mut().rev() {
+        *digit = u16::try_from(rest % 10_000).ok()?;
+        rest /= 10_000;
+    }
+    encode_numeric(bytes, whole < 0, &digits, WHOLE_DIGITS as i16 - 1, 0)
+}
+
 fn encode_number(bytes: &mut Vec<u8>, decimal: &str) -> Option<u32> {
-    const SHORT: u16 = 0x8000;
-    const NEGATIVE: u16 = 0x2000;
     const SCALE_MAX: usize = 63;
-    const WEIGHT_BITS: i16 = 0x7f;
     const WHOLE_MAX: usize = 200;
     let (is_negative, unsigned) = decimal.strip_prefix('-').map_or((false, decimal), |unsigned| (true, unsigned));
     let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
@@ -138,23 +152,29 @@ fn encode_number(bytes: &mut Vec<u8>, decimal: &str) -> Option<u32> {
     }
     let mut digits: Vec<u16> =
         whole.as_bytes().rchunks(4).rev().filter_map(|group| digit(group, group.len())).collect();
-    let mut weight = i16::try_from(digits.len()).ok()? - 1;
+    let weight = i16::try_from(digits.len()).ok()? - 1;
     digits.extend(fraction.as_bytes().chunks(4).filter_map(|group| digit(group, 4)));
-    let used = digits.len() - digits.iter().rev().take_while(|digit| **digit == 0).count();
-    digits.truncate(used);
+    encode_numeric(bytes, is_negative, &digits, weight, u16::try_from(fraction.len()).ok()?)
+}
+
+/// A numeric in its short form: digits to the base of 10000, without zeros at either end.
+fn encode_numeric(bytes: &mut Vec<u8>, is_negative: bool, digits: &[u16], mut weight: i16, scale: u16) -> Option<u32> {
+    const SHORT: u16 = 0x8000;
+    const NEGATIVE: u16 = 0x2000;
+    const WEIGHT_BITS: i16 = 0x7f;
     let leading = digits.iter().take_while(|digit| **digit == 0).count();
+    let trailing = digits.iter().rev().take_while(|digit| **digit == 0).count();
     weight -= i16::try_from(leading).ok()?;
-    let digits = digits.get(leading..)?;
+    let digits = digits.get(leading..digits.len() - trailing).unwrap_or_default();
     let is_negative = is_negative && !digits.is_empty();
     // Seven bits in two's complement, which is what a sign beside six bits comes to.
     let weight = if digits.is_empty() { 0 } else { (weight & WEIGHT_BITS).cast_unsigned() };
     let sign = if is_negative { NEGATIVE } else { 0 };
-    let scale = u16::try_from(fraction.len()).ok()? << 7;
     let start = bytes.len();
     bytes.resize(start.next_multiple_of(4), 0);
     let length = u32::try_from(6 + 2 * digits.len()).ok()?;
     bytes.extend_from_slice(&(length << 2).to_le_bytes());
-    bytes.extend_from_slice(&(SHORT | sign | scale | weight).to_le_bytes());
+    bytes.extend_from_slice(&(SHORT | sign | scale << 7 | weight).to_le_bytes());
     for digit in digits {
         bytes.extend_from_slice(&digit.to_le_bytes());
     }

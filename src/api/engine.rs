@@ -7,7 +7,7 @@ use pgrx::iter::SetOfIterator;
 use pgrx::prelude::*;
 use pgrx::{IntoDatum, composite_type};
 
-use crate::api::outcome::{in_spi, or_put_aside, row};
+use crate::api::outcome::{Row, in_spi, or_put_aside, row};
 use crate::clock;
 use crate::engine::escrow::statistics::Statistics;
 use crate::engine::escrow::{closing, memory};
@@ -88,7 +88,7 @@ fn _balances_in_memory() -> SetOfIterator<'static, composite_type!('static, "tok
                 carried_units.into_datum(),
                 i64::from(place.pins).into_datum(),
                 place.is_committed.into_datum(),
-                (place.is_carry_known && !place.is_opening).into_datum(),
+                place.is_open().into_datum(),
             ],
         )
     }))
@@ -98,14 +98,35 @@ fn _balances_in_memory() -> SetOfIterator<'static, composite_type!('static, "tok
 fn _close_windows(
     tenant_id: i32,
     budget_id: i64,
-) -> SetOfIterator<'static, composite_type!('static, "tokbudget.closed_window")> {
+) -> SetOfIterator<'static, composite_type!('static, "tokbudget.window_in_memory")> {
     let closed = in_spi(|client| match handover::kind() {
         Kind::Rows => Ok(Vec::new()),
         Kind::Escrow => closing::close(handover::require(client, Kind::Escrow)?, tenant_id, budget_id),
     });
-    SetOfIterator::new(closed.unwrap_or_default().into_iter().map(|(start, carried_units)| {
-        row(c"closed_window", [timestamp(start).ok().into_datum(), carried_units.into_datum()])
-    }))
+    SetOfIterator::new(
+        closed.unwrap_or_default().into_iter().map(|(start, carried_units)| window(start, carried_units)),
+    )
+}
+
+fn window(start: Instant, carried_units: Option<i64>) -> Row {
+    row(c"window_in_memory", [timestamp(start).ok().into_datum(), carried_units.into_datum()])
+}
+
+#[pg_extern(sql = false)]
+fn _windows_in_memory(
+    tenant_id: i32,
+    budget_id: i64,
+) -> SetOfIterator<'static, composite_type!('static, "tokbudget.window_in_memory")> {
+    let ledger = handover::ledger();
+    let mut windows = Vec::new();
+    memory::sweep(|place| {
+        let is_meant = ledger.has(&place.key) && (place.key.tenant_id, place.key.budget_id) == (tenant_id, budget_id);
+        // One that is being opened counts too: it is opened by this transaction, or hardly ever rolled back.
+        if is_meant && !place.is_stale && (place.is_committed || place.is_carry_known) {
+            windows.push((Instant(place.key.window_start), place.is_carry_known.then_some(place.base.carried_units)));
+        }
+    });
+    SetOfIterator::new(windows.into_iter().map(|(start, carried_units)| window(start, carried_units)))
 }
 
 #[pg_extern(sql = false)]

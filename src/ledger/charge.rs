@@ -16,7 +16,7 @@ use crate::ledger::access::Authority;
 use crate::ledger::attribution::Attribution;
 use crate::ledger::batch::{Answer, Answers, Scope, Scopes, answer, taken};
 use crate::ledger::commit::{Receipt, check_usage_source};
-use crate::ledger::entry::{self, Entry};
+use crate::ledger::entry::{Entry, row};
 use crate::ledger::idempotency::{self, Key, Operation};
 use crate::ledger::reserve::{check_model, parse_meters};
 use crate::ledger::slots::Slots;
@@ -278,7 +278,7 @@ fn book(
         }
         answers.push((it.index, Ok(receipt)));
     }
-    entry::add(client, entries)?;
+    row::add(client, entries)?;
     Ok(answers)
 }
 

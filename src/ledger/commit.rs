@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
+use pgrx::Uuid;
 use pgrx::spi::SpiClient;
-use pgrx::{JsonB, Uuid};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -17,7 +17,7 @@ use crate::instant::Instant;
 use crate::jsonb::Json;
 use crate::ledger::attribution::Attribution;
 use crate::ledger::batch::{Answer, Answers, answer};
-use crate::ledger::entry::{self, Entry, Timing};
+use crate::ledger::entry::{Entry, Timing, row};
 use crate::ledger::idempotency::{self, Key, Operation};
 use crate::ledger::reservation::{self, Reservation};
 use crate::ledger::settle::{Settled, add, settle, standings};
@@ -385,7 +385,7 @@ fn book(
         committed.push((reservation.id, it.settle_hash, settlement));
         receipts.push((it.index, Ok(receipt)));
     }
-    entry::add(client, entries)?;
+    row::add(client, entries)?;
     mark(client, tenant_id, committed, now)?;
     Ok(receipts)
 }
@@ -399,10 +399,10 @@ fn mark(
 ) -> Result<(), Failure> {
     if committed.len() > 1 {
         let (mut ids, mut hashes, mut settlements) = (Vec::new(), Vec::new(), Vec::new());
-        for (id, hash, settlement) in committed {
-            ids.push(id);
-            hashes.push(hash);
-            settlements.push(JsonB(settlement));
+        for (id, hash, settlement) in &committed {
+            ids.push(*id);
+            hashes.push(hash.as_slice());
+            settlements.push(Json(settlement));
         }
         let arguments = [tenant_id.into(), timestamp(now)?.into(), ids.into(), hashes.into(), settlements.into()];
         mark_committed(client, &arguments)?;

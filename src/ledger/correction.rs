@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::instant::Instant;
 use crate::ledger::Failure;
-use crate::ledger::entry::money;
+use crate::ledger::entry::row::money;
 use crate::price::nanos_from_decimal;
 use crate::statement::{optional, required, statement, timestamp};
 

@@ -264,9 +264,9 @@ class Run:
             node, old = quota.node, quota.options
             options |= {name: old[name] for name in ("meter", "limit", "burst", "every", "rollover", "cap")}
             options["limit"] = self.limit(old["meter"])
+            names = ("limit", "hard", "burst", "thresholds", "freeze_at", "rollover", "cap")
             followers = [budget for budget in self.ledger.budgets.values() if budget.quota == quota.id and budget.status == "active"
-                         and (budget.limit, budget.hard, budget.burst, budget.thresholds)
-                         == (old["limit"], old["hard"], old["burst"], old["thresholds"])]
+                         and all(getattr(budget, name) == old[name] for name in names)]
             if options["rollover"] != "none" and any(budget.every == "minute" for budget in followers):
                 return
         self.note(f"set_quota({node}, {options})")
@@ -278,7 +278,7 @@ class Run:
         self.expect("quota", quota.id, rows[0][0])
         quota.options = options
         for budget in followers:
-            for name in ("limit", "hard", "burst", "thresholds", "freeze_at", "rollover", "cap"):
+            for name in names:
                 setattr(budget, name, options[name])
 
     def budget(self) -> Budget | None:

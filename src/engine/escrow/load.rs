@@ -29,14 +29,8 @@ latest! {
 }
 
 latest! {
-    /// The last ones first.
     Read find_windows =
-    "SELECT balance.window_start, COALESCE(balance.carried_units, 0::bigint) FROM tokbudget._balances() AS balance
-     WHERE balance.tenant_id OPERATOR(pg_catalog.=) $1 AND balance.budget_id OPERATOR(pg_catalog.=) $2
-         AND balance.window_start OPERATOR(pg_catalog.<=) $3
-         AND (balance.window_start OPERATOR(pg_catalog.<) $3 OR balance.carried_units IS NOT NULL)
-     ORDER BY balance.window_start DESC
-     LIMIT $4"
+    "SELECT found.window_start, COALESCE(found.carried_units, 0::bigint) FROM tokbudget._windows($1, $2, $3, $4) AS found"
 }
 
 /// A balance as the tables have it.

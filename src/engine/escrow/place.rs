@@ -96,6 +96,11 @@ pub struct Place {
 }
 
 impl Place {
+    /// Whether what the window got from the one before is known for good, and cannot be rolled back any more.
+    pub fn is_open(&self) -> bool {
+        self.is_carry_known && !self.is_opening
+    }
+
     /// One that was just read from the tables.
     pub(super) fn new(key: Key, base: Base, is_carry_known: bool, next: u32) -> Place {
         Place {
