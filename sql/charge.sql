@@ -1,12 +1,5 @@
 -- Charges: calls that were not held for, booked in one step.
 
-CREATE FUNCTION tokbudget._charge(
-    account text, model text, usage text, meters text, also text[], attributes text, provider text, usage_source text,
-    idempotency_key text, enforce boolean
-) RETURNS tokbudget.commit_result
-    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', '_charge_wrapper';
-COMMENT ON FUNCTION tokbudget._charge(text, text, text, text, text[], text, text, text, text, boolean) IS 'internal: tb_charge, NULL when refused';
-
 CREATE FUNCTION @extschema@.tb_charge(
     account text,
     model text,
@@ -19,18 +12,8 @@ CREATE FUNCTION @extschema@.tb_charge(
     idempotency_key text DEFAULT NULL,
     enforce boolean DEFAULT false
 ) RETURNS tokbudget.commit_result
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    result tokbudget.commit_result := tokbudget._charge(account, model, usage::text, meters::text, also, attributes::text,
-        provider, usage_source, idempotency_key, enforce);
-BEGIN
-    IF result.entry IS NULL THEN
-        PERFORM tokbudget._raise_refusal();
-    END IF;
-    RETURN result;
-END;
-$$;
+    AS 'MODULE_PATHNAME', 'tb_charge';
 COMMENT ON FUNCTION @extschema@.tb_charge(text, text, jsonb, jsonb, text[], jsonb, text, text, text, boolean) IS
     'books a call that was not held for, in one step: usage is the provider''s own object as for tb_commit, or ''{}'' without a model, meters what stands beside it. The call has happened, so it is booked in full and flagged overrun where it does not fit, on a frozen account too (flag inactive_account); enforce => true refuses it instead, for what has not happened yet. Raises TB001 and TB009 when enforced, TB002 unknown account, TB006 idempotency key reused, TB007 no price, TB008 invalid argument or usage';

@@ -134,14 +134,6 @@ CREATE TYPE tokbudget.commit_result AS (
 COMMENT ON TYPE tokbudget.commit_result IS
     'what a commit booked: cost in currency units (NULL when recorded without a price), tokens as input plus output, internal_cost after the account''s internal rate, flags for what was odd; released and remaining map meters to amounts';
 
-CREATE FUNCTION tokbudget._reserve(
-    account text, model text, input_tokens bigint, prompt text, messages text, max_output_tokens bigint, meters text,
-    also text[], idempotency_key text, ttl interval, attributes text
-) RETURNS tokbudget.decision
-    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', '_reserve_wrapper';
-COMMENT ON FUNCTION tokbudget._reserve(text, text, bigint, text, text, bigint, text, text[], text, interval, text) IS
-    'internal: the decision behind tb_reserve and tb_try_reserve';
-
 CREATE FUNCTION @extschema@.tb_try_reserve(
     account text,
     model text DEFAULT NULL,
@@ -155,14 +147,9 @@ CREATE FUNCTION @extschema@.tb_try_reserve(
     ttl interval DEFAULT '10 minutes',
     attributes jsonb DEFAULT '{}'
 ) RETURNS tokbudget.decision
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
-    AS $$
-BEGIN
-    RETURN tokbudget._reserve(account, model, input_tokens, prompt, messages::text, max_output_tokens, meters::text, also,
-        idempotency_key, ttl, attributes::text);
-END;
-$$;
+    AS 'MODULE_PATHNAME', '_try_reserve_wrapper';
 COMMENT ON FUNCTION @extschema@.tb_try_reserve(text, text, bigint, text, jsonb, bigint, jsonb, text[], text, interval, jsonb) IS
     'tb_reserve that answers with a row instead of an error: allowed, or the code, reason, detail and hint of the refusal. Never raises for a refusal. An account that a refused call made on first use stays, with its quotas and nothing spent';
 
@@ -179,51 +166,18 @@ CREATE FUNCTION @extschema@.tb_reserve(
     ttl interval DEFAULT '10 minutes',
     attributes jsonb DEFAULT '{}'
 ) RETURNS tokbudget.reservation_result
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    decision tokbudget.decision := tokbudget._reserve(account, model, input_tokens, prompt, messages::text, max_output_tokens,
-        meters::text, also, idempotency_key, ttl, attributes::text);
-BEGIN
-    IF NOT decision.allowed THEN
-        RAISE EXCEPTION USING ERRCODE = decision.code, MESSAGE = decision.reason,
-            DETAIL = decision.detail::text, HINT = decision.hint;
-    END IF;
-    RETURN ROW(decision.reservation, 'held', decision.input_tokens, decision.max_output_tokens, decision.held,
-        decision.remaining, decision.expires_at, decision.count_basis, decision.flags)::tokbudget.reservation_result;
-END;
-$$;
+    AS 'MODULE_PATHNAME', 'tb_reserve';
 COMMENT ON FUNCTION @extschema@.tb_reserve(text, text, bigint, text, jsonb, bigint, jsonb, text[], text, interval, jsonb) IS
     'holds what a model call may use, against every budget of the account, of the accounts in also and of all above them, in one atomic step. Input is counted from prompt or messages in the same statement, or given as input_tokens; ttl is how long the hold lives. Raises TB001 when a budget lacks room, TB002 unknown account, TB006 idempotency key reused, TB007 unknown model or no price, TB008 invalid argument, TB009 frozen or closed';
 
-CREATE FUNCTION tokbudget._extend(reservation uuid, add_output_tokens bigint, ttl interval) RETURNS tokbudget.decision
-    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', '_extend_wrapper';
-COMMENT ON FUNCTION tokbudget._extend(uuid, bigint, interval) IS 'internal: the decision behind tb_extend';
-
 CREATE FUNCTION @extschema@.tb_extend(reservation uuid, add_output_tokens bigint DEFAULT 0, ttl interval DEFAULT NULL) RETURNS tokbudget.reservation_result
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    decision tokbudget.decision := tokbudget._extend(reservation, add_output_tokens, ttl);
-BEGIN
-    IF NOT decision.allowed THEN
-        RAISE EXCEPTION USING ERRCODE = decision.code, MESSAGE = decision.reason,
-            DETAIL = decision.detail::text, HINT = decision.hint;
-    END IF;
-    RETURN ROW(decision.reservation, 'held', decision.input_tokens, decision.max_output_tokens, decision.held,
-        decision.remaining, decision.expires_at, decision.count_basis, decision.flags)::tokbudget.reservation_result;
-END;
-$$;
+    AS 'MODULE_PATHNAME', 'tb_extend';
 COMMENT ON FUNCTION @extschema@.tb_extend(uuid, bigint, interval) IS
     'holds add_output_tokens more for a call that is under way, at the price and in the windows of its reservation, and lets it live for ttl from now (NULL leaves its expiry). Raises TB001 when a budget lacks room (the hold stays as it was), TB003 unknown reservation, TB004 expired, TB005 settled, TB008 invalid argument, TB009 frozen or closed when more is asked for';
-
-CREATE FUNCTION tokbudget._commit(
-    reservation uuid, usage text, attributes text, provider text, usage_source text, without_usage text, idempotency_key text
-) RETURNS tokbudget.commit_result
-    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', '_commit_wrapper';
-COMMENT ON FUNCTION tokbudget._commit(uuid, text, text, text, text, text, text) IS 'internal: tb_commit, NULL when refused';
 
 CREATE FUNCTION @extschema@.tb_commit(
     reservation uuid,
@@ -234,39 +188,16 @@ CREATE FUNCTION @extschema@.tb_commit(
     without_usage text DEFAULT 'held',
     idempotency_key text DEFAULT NULL
 ) RETURNS tokbudget.commit_result
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    result tokbudget.commit_result := tokbudget._commit(reservation, usage::text, attributes::text, provider, usage_source,
-        without_usage, idempotency_key);
-BEGIN
-    IF result.entry IS NULL THEN
-        PERFORM tokbudget._raise_refusal();
-    END IF;
-    RETURN result;
-END;
-$$;
+    AS 'MODULE_PATHNAME', 'tb_commit';
 COMMENT ON FUNCTION @extschema@.tb_commit(uuid, jsonb, jsonb, text, text, text, text) IS
     'settles a reservation with the provider''s own usage object (or the whole response, or the events of its stream): books what was used, returns the rest. The object is recognised by its shape, or read as that of the named provider; usage_source says whether the counts are the provider''s, partial (a call cut short) or estimated. Where the provider told nothing (usage NULL), without_usage decides: held charges all that was held, input only the input tokens, both as estimated. attributes may name the service_tier and region that the object does not. More than was held is booked in full and flagged overrun. After expiry it is booked too: with flag grace within the tenant''s commit_grace, flagged late after that. The same commit again gives the same answer. Raises TB003 unknown reservation, TB005 already settled otherwise, TB006 idempotency key reused, TB007 no price, TB008 unusable usage object';
 
-CREATE FUNCTION tokbudget._release(reservation uuid, reason text, idempotency_key text) RETURNS boolean
-    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', '_release_wrapper';
-COMMENT ON FUNCTION tokbudget._release(uuid, text, text) IS 'internal: tb_release, NULL when refused';
-
 CREATE FUNCTION @extschema@.tb_release(reservation uuid, reason text DEFAULT NULL, idempotency_key text DEFAULT NULL) RETURNS boolean
-    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+    LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    released boolean := tokbudget._release(reservation, reason, idempotency_key);
-BEGIN
-    IF released IS NULL THEN
-        PERFORM tokbudget._raise_refusal();
-    END IF;
-    RETURN released;
-END;
-$$;
+    AS 'MODULE_PATHNAME', 'tb_release';
 COMMENT ON FUNCTION @extschema@.tb_release(uuid, text, text) IS
     'gives a reservation back unused: true when it gave something back, false when the reservation had been released or had expired already, swept or not. Raises TB003 unknown reservation, TB005 already committed, TB006 idempotency key reused';
 

@@ -52,6 +52,13 @@ impl Refusal {
         Refusal { code, reason: reason.into(), detail, hint }
     }
 
+    /// The detail as PostgreSQL prints a jsonb, whoever raises it.
+    pub fn detail_text(&self) -> String {
+        let mut text = String::new();
+        print(&self.detail, &mut text);
+        text
+    }
+
     /// An argument that cannot be used, `why` in words.
     pub fn invalid_argument(argument: &str, why: impl std::fmt::Display, hint: &'static str) -> Self {
         Refusal::new(
@@ -89,5 +96,31 @@ impl Refusal {
             json!({"account": path}),
             "Create it with tb_create_account(), or check the path.",
         )
+    }
+}
+
+fn print(value: &Value, text: &mut String) {
+    match value {
+        Value::Object(object) => {
+            let mut members: Vec<(&String, &Value)> = object.iter().collect();
+            members.sort_unstable_by_key(|(name, _)| (name.len(), name.as_bytes()));
+            text.push('{');
+            for (index, (name, value)) in members.into_iter().enumerate() {
+                text.push_str(if index == 0 { "" } else { ", " });
+                text.push_str(&json!(name).to_string());
+                text.push_str(": ");
+                print(value, text);
+            }
+            text.push('}');
+        }
+        Value::Array(values) => {
+            text.push('[');
+            for (index, value) in values.iter().enumerate() {
+                text.push_str(if index == 0 { "" } else { ", " });
+                print(value, text);
+            }
+            text.push(']');
+        }
+        _ => text.push_str(&value.to_string()),
     }
 }

@@ -1,8 +1,8 @@
 //! How results and refusals leave Rust.
 //!
 //! pgrx can raise only the SQLSTATEs that PostgreSQL itself knows. A refusal is therefore put aside, the function returns
-//! NULL, and what is around the function takes the refusal and raises it: a PL/pgSQL function for the calls that use the
-//! tables, [`crate::api::raise`] for those that count.
+//! NULL, and what is around the function takes the refusal and raises it: [`crate::api::raise`] for what is called often, a
+//! PL/pgSQL function for the rest.
 
 use std::cell::RefCell;
 use std::ffi::CStr;

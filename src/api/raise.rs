@@ -1,7 +1,7 @@
-//! Raises a refusal with its own SQLSTATE from the counting functions.
+//! Raises a refusal with its own SQLSTATE from functions that are called often.
 //!
-//! These are called once per row, and a PL/pgSQL function around each would cost several times what counting a short
-//! prompt costs. So an exported function calls pgrx's own entry point, which turns every panic and every PostgreSQL error
+//! Those that count are called once per row, where a PL/pgSQL function around each would cost several times what counting a
+//! short prompt costs; those that spend are in the way of every model call. So an exported function calls pgrx's own entry point, which turns every panic and every PostgreSQL error
 //! into a proper one by itself, and then raises a refusal that was put aside through PostgreSQL's error functions.
 
 use std::cell::RefCell;
@@ -40,8 +40,8 @@ fn prepare() -> Option<(c_int, [*const c_char; 3])> {
     let text = |text: String| CString::new(text).unwrap_or_default();
     let texts = Texts {
         sqlstate: encode_sqlstate(refusal.code.sqlstate()),
+        detail: text(refusal.detail_text()),
         reason: text(refusal.reason),
-        detail: text(refusal.detail.to_string()),
         hint: text(refusal.hint.to_string()),
     };
     RAISED.with_borrow_mut(|raised| {

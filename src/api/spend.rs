@@ -7,8 +7,9 @@ use pgrx::prelude::*;
 use pgrx::spi::SpiClient;
 use pgrx::{AnyNumeric, IntoDatum, JsonB, Uuid, composite_type, pg_sys};
 
-use crate::api::argument::{interval_us, missing, object_or_empty, parse_json, paths, timestamp};
+use crate::api::argument::{JsonbText, interval_us, missing, object_or_empty, parse_json, paths, timestamp};
 use crate::api::outcome::{Row, in_spi, or_put_aside, row};
+use crate::api::raise::export_raising;
 use crate::api::token::interrupt;
 use crate::budget::meter;
 use crate::clock;
@@ -31,20 +32,19 @@ fn one<T>(call: impl FnOnce(&mut SpiClient<'_>) -> Result<Vec<Answer<T>>, Failur
 }
 
 #[allow(clippy::too_many_arguments, reason = "the arguments of tb_reserve, by name in SQL")]
-#[pg_extern(sql = false)]
-fn _reserve(
+fn hold(
     account: Option<&str>,
     model: Option<&str>,
     input_tokens: Option<i64>,
     prompt: Option<&str>,
-    messages: Option<&str>,
+    messages: Option<JsonbText>,
     max_output_tokens: Option<i64>,
-    meters: Option<&str>,
+    meters: Option<JsonbText>,
     also: Option<Vec<Option<String>>>,
     idempotency_key: Option<&str>,
     ttl: Option<Interval>,
-    attributes: Option<&str>,
-) -> composite_type!('static, "tokbudget.decision") {
+    attributes: Option<JsonbText>,
+) -> Answer<Hold> {
     let request = || {
         Ok(Request {
             account: account.ok_or_else(|| missing("account"))?.to_string(),
@@ -52,7 +52,7 @@ fn _reserve(
             wanted: Wanted {
                 input_tokens,
                 prompt: prompt.map(Cow::Borrowed),
-                messages: messages.map(|messages| parse_json("messages", messages)).transpose()?,
+                messages: messages.map(|messages| parse_json("messages", messages.as_str())).transpose()?,
                 max_output_tokens,
             },
             meters: object_or_empty("meters", meters)?,
@@ -62,8 +62,86 @@ fn _reserve(
             attributes: object_or_empty("attributes", attributes)?,
         })
     };
-    let held = one(|client| reserve::reserve(client, vec![request()], clock::now(), &mut interrupt));
-    decision(held)
+    one(|client| reserve::reserve(client, vec![request()], clock::now(), &mut interrupt))
+}
+
+#[allow(clippy::too_many_arguments, reason = "as above")]
+#[pg_extern(sql = false)]
+fn _reserve(
+    account: Option<&str>,
+    model: Option<&str>,
+    input_tokens: Option<i64>,
+    prompt: Option<&str>,
+    messages: Option<JsonbText>,
+    max_output_tokens: Option<i64>,
+    meters: Option<JsonbText>,
+    also: Option<Vec<Option<String>>>,
+    idempotency_key: Option<&str>,
+    ttl: Option<Interval>,
+    attributes: Option<JsonbText>,
+) -> Option<composite_type!('static, "tokbudget.reservation_result")> {
+    reservation_result(hold(
+        account,
+        model,
+        input_tokens,
+        prompt,
+        messages,
+        max_output_tokens,
+        meters,
+        also,
+        idempotency_key,
+        ttl,
+        attributes,
+    ))
+}
+
+#[allow(clippy::too_many_arguments, reason = "as above")]
+#[pg_extern(sql = false)]
+fn _try_reserve(
+    account: Option<&str>,
+    model: Option<&str>,
+    input_tokens: Option<i64>,
+    prompt: Option<&str>,
+    messages: Option<JsonbText>,
+    max_output_tokens: Option<i64>,
+    meters: Option<JsonbText>,
+    also: Option<Vec<Option<String>>>,
+    idempotency_key: Option<&str>,
+    ttl: Option<Interval>,
+    attributes: Option<JsonbText>,
+) -> composite_type!('static, "tokbudget.decision") {
+    decision(hold(
+        account,
+        model,
+        input_tokens,
+        prompt,
+        messages,
+        max_output_tokens,
+        meters,
+        also,
+        idempotency_key,
+        ttl,
+        attributes,
+    ))
+}
+
+/// A hold as a row, or nothing with the refusal put aside.
+fn reservation_result(held: Answer<Hold>) -> Option<Row> {
+    let hold = or_put_aside(held)?;
+    Some(row(
+        c"reservation_result",
+        [
+            Uuid::from_bytes(hold.reservation).into_datum(),
+            "held".into_datum(),
+            hold.input_tokens.into_datum(),
+            hold.max_output_tokens.into_datum(),
+            Json(&hold.held).into_datum(),
+            Json(&hold.remaining).into_datum(),
+            timestamp(hold.expires_at),
+            hold.count_basis.into_datum(),
+            hold.flags.into_datum(),
+        ],
+    ))
 }
 
 /// A hold, or why there is none, as a row.
@@ -113,21 +191,21 @@ fn _extend(
     reservation: Option<Uuid>,
     add_output_tokens: Option<i64>,
     ttl: Option<Interval>,
-) -> composite_type!('static, "tokbudget.decision") {
+) -> Option<composite_type!('static, "tokbudget.reservation_result")> {
     let extended = reservation.ok_or_else(|| missing("reservation")).and_then(|reservation| {
         let add_output_tokens = add_output_tokens.ok_or_else(|| missing("add_output_tokens"))?;
         let ttl_us = ttl.as_ref().map(interval_us);
         in_spi(|client| extend::extend(client, reservation, add_output_tokens, ttl_us, clock::now(), &mut interrupt))
     });
-    decision(extended)
+    reservation_result(extended)
 }
 
 #[allow(clippy::too_many_arguments, reason = "the arguments of tb_commit, by name in SQL")]
 #[pg_extern(sql = false)]
 fn _commit(
     reservation: Option<Uuid>,
-    usage: Option<&str>,
-    attributes: Option<&str>,
+    usage: Option<JsonbText>,
+    attributes: Option<JsonbText>,
     provider: Option<&str>,
     usage_source: Option<&str>,
     without_usage: Option<&str>,
@@ -136,7 +214,7 @@ fn _commit(
     let report = || {
         Ok(Report {
             reservation_id: reservation.ok_or_else(|| missing("reservation"))?,
-            usage: usage.map(|usage| parse_json("usage", usage)).transpose()?,
+            usage: usage.map(|usage| parse_json("usage", usage.as_str())).transpose()?,
             attributes: object_or_empty("attributes", attributes)?,
             provider: provider.map(str::to_string),
             usage_source: usage_source.ok_or_else(|| missing("usage_source"))?.to_string(),
@@ -175,10 +253,10 @@ fn _release(reservation: Option<Uuid>, reason: Option<&str>, idempotency_key: Op
 fn _charge(
     account: Option<&str>,
     model: Option<&str>,
-    usage: Option<&str>,
-    meters: Option<&str>,
+    usage: Option<JsonbText>,
+    meters: Option<JsonbText>,
     also: Option<Vec<Option<String>>>,
-    attributes: Option<&str>,
+    attributes: Option<JsonbText>,
     provider: Option<&str>,
     usage_source: Option<&str>,
     idempotency_key: Option<&str>,
@@ -188,7 +266,7 @@ fn _charge(
         Ok(charge::Request {
             account: account.ok_or_else(|| missing("account"))?.to_string(),
             model: model.map(str::to_string),
-            usage: parse_json("usage", usage.ok_or_else(|| missing("usage"))?)?,
+            usage: parse_json("usage", usage.ok_or_else(|| missing("usage"))?.as_str())?,
             meters: object_or_empty("meters", meters)?,
             also: paths("also", also)?,
             attributes: object_or_empty("attributes", attributes)?,
@@ -217,3 +295,9 @@ pub fn numeric(meter: &str, units: i64) -> Option<pg_sys::Datum> {
         AnyNumeric::from(units).into_datum()
     }
 }
+
+export_raising!(tb_reserve, pg_finfo_tb_reserve, _reserve_wrapper);
+export_raising!(tb_extend, pg_finfo_tb_extend, _extend_wrapper);
+export_raising!(tb_commit, pg_finfo_tb_commit, _commit_wrapper);
+export_raising!(tb_release, pg_finfo_tb_release, _release_wrapper);
+export_raising!(tb_charge, pg_finfo_tb_charge, _charge_wrapper);

@@ -1,9 +1,10 @@
 //! Token counting.
 
 use pgrx::prelude::*;
-use pgrx::{Array, IntoDatum, JsonB, composite_type};
+use pgrx::{Array, IntoDatum, composite_type};
 use serde_json::json;
 
+use crate::api::argument::{JsonbText, parse_json};
 use crate::api::outcome::{or_put_aside, row};
 use crate::api::raise::export_raising;
 use crate::refusal::{Code, Refusal};
@@ -67,17 +68,18 @@ fn _count_tokens(content: &str, model: &str) -> Option<i32> {
 }
 
 #[pg_extern(sql = false)]
-fn _count_messages(messages: Option<JsonB>, model: Option<&str>, tools: Option<JsonB>) -> Option<i32> {
+fn _count_messages(messages: Option<JsonbText>, model: Option<&str>, tools: Option<JsonbText>) -> Option<i32> {
     // Not STRICT in SQL, because tools may be NULL; the other two keep the meaning of STRICT.
     let (Some(messages), Some(model)) = (messages, model) else {
         return or_put_aside(Ok(None)).flatten();
     };
-    let tools = tools.map(|tools| tools.0);
-    or_put_aside(
-        tokenizer::count_messages(&messages.0, tools.as_ref(), model, &mut interrupt)
-            .map_err(refuse)
-            .and_then(to_integer),
-    )
+    let count = || {
+        let messages = parse_json("messages", messages.as_str())?;
+        let tools = tools.map(|tools| parse_json("tools", tools.as_str())).transpose()?;
+        let tokens = tokenizer::count_messages(&messages, tools.as_ref(), model, &mut interrupt).map_err(refuse)?;
+        to_integer(tokens)
+    };
+    or_put_aside(count())
 }
 
 #[pg_extern(sql = false)]

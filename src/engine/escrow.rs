@@ -222,6 +222,7 @@ impl<'a, 'conn> Escrow<'a, 'conn> {
                 count += u64::from(guard.insert(self.ledger.key(tenant_id, it.slot), it.base, it.is_carry_known));
             }
             drop(guard);
+            in_flight::note_read(wanted.iter().map(|(_, key)| *key));
             budget_lock(tenant_id, budget_id).release();
             has_room &= count == loaded.len() as u64;
             if let Some(statistics) = memory::statistics() {

@@ -51,6 +51,8 @@ struct InFlight {
     levels: Vec<Level>,
     /// Budgets whose balances this transaction has closed to others.
     closed: Vec<pg_sys::SubTransactionId>,
+    /// What it has read into memory since: the schedule of these may be the one that is rolled back.
+    read_closed: Vec<Key>,
     /// What was summed anew and is not committed yet: until then others may read the old sums into memory.
     summed: Vec<(Ledger, pg_sys::SubTransactionId)>,
     /// Balances for which there was no room: decided from the tables until the end, under a lock.
@@ -152,6 +154,15 @@ pub fn note_closing() {
     IN_FLIGHT.with_borrow_mut(|in_flight| in_flight.closed.push(subtransaction()));
 }
 
+/// Notes what has been read into memory, where it matters.
+pub fn note_read(keys: impl Iterator<Item = Key>) {
+    IN_FLIGHT.with_borrow_mut(|in_flight| {
+        if !in_flight.closed.is_empty() {
+            in_flight.read_closed.extend(keys);
+        }
+    });
+}
+
 /// Notes that balances have been summed anew: once that is committed, or rolled back, what is in memory is read anew.
 pub fn note_summing(ledger: Ledger) {
     IN_FLIGHT.with_borrow_mut(|in_flight| in_flight.summed.push((ledger, subtransaction())));
@@ -204,14 +215,16 @@ fn settle(location: Location, part: &Part, is_committed: bool) {
     });
 }
 
-fn reopen() {
+/// Opens what this transaction closed to others. Where the schedule is another one now, it is read anew; where that was rolled
+/// back, what was read meanwhile is.
+fn reopen(read_closed: &[Key], is_committed: bool) {
     let own = own_number();
     memory::sweep(|place| {
         if place.closed_by == own {
             place.closed_by = 0;
-            // Its schedule may be another one now.
-            place.is_stale = true;
+            place.is_stale |= is_committed;
         }
+        place.is_stale |= !is_committed && read_closed.contains(&place.key);
     });
 }
 
@@ -235,7 +248,7 @@ fn end_all(is_committed: bool) {
         }
     }
     if !in_flight.closed.is_empty() {
-        reopen();
+        reopen(&in_flight.read_closed, is_committed);
     }
     for (ledger, _) in in_flight.summed {
         memory::forget(ledger);
@@ -271,8 +284,8 @@ unsafe extern "C-unwind" fn end_subtransaction(
             for (location, part) in &back.parts {
                 settle(*location, part, false);
             }
-            if back.is_reopened {
-                reopen();
+            if let Some(read_closed) = back.reopened {
+                reopen(&read_closed, false);
             }
             for ledger in back.summed {
                 memory::forget(ledger);
@@ -285,8 +298,9 @@ unsafe extern "C-unwind" fn end_subtransaction(
 /// What a subtransaction that was rolled back leaves to do.
 struct TakenBack {
     parts: HashMap<Location, Part>,
-    /// Whether balances are to be opened again: all of them if any, and whoever closed others before closes nothing twice.
-    is_reopened: bool,
+    /// What was read while balances were closed, if they are to be opened again: all of them if any, and whoever closed others
+    /// before closes nothing twice.
+    reopened: Option<Vec<Key>>,
     summed: Vec<Ledger>,
 }
 
@@ -324,6 +338,8 @@ impl InFlight {
         self.outside.retain(|(_, outside)| *outside != own);
         let summed = self.summed.iter().filter(|(_, summed)| *summed == own).map(|(ledger, _)| *ledger).collect();
         self.summed.retain(|(_, summed)| *summed != own);
-        TakenBack { parts: parts.unwrap_or_default(), is_reopened: is_closer && self.closed.is_empty(), summed }
+        let is_reopened = is_closer && self.closed.is_empty();
+        let reopened = is_reopened.then(|| std::mem::take(&mut self.read_closed));
+        TakenBack { parts: parts.unwrap_or_default(), reopened, summed }
     }
 }

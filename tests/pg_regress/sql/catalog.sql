@@ -28,9 +28,8 @@ WHERE l.lanname IN ('sql', 'plpgsql') AND NOT EXISTS (SELECT FROM unnest(p.proco
 SELECT oid::regprocedure AS definer_without_search_path FROM member_function
 WHERE prosecdef AND NOT coalesce(proconfig @> ARRAY['search_path=pg_catalog, pg_temp'], false);
 SELECT proname AS definer FROM member_function WHERE prosecdef ORDER BY proname COLLATE "C";
--- Nothing in C does the definer's work by itself: only what is meant for clients, and the trigger on their tables, is a definer
--- function.
-SELECT oid::regprocedure AS internal_definer FROM member_function WHERE prosecdef AND (pronamespace <> 'public'::regnamespace AND prorettype <> 'trigger'::regtype OR prolang = (SELECT oid FROM pg_language WHERE lanname = 'c'));
+-- Only what is meant for clients, and the trigger on their tables, is a definer function.
+SELECT oid::regprocedure AS internal_definer FROM member_function WHERE prosecdef AND pronamespace <> 'public'::regnamespace AND prorettype <> 'trigger'::regtype;
 
 -- What PUBLIC may execute, and what it may do with tables.
 SELECT p.pronamespace::regnamespace AS schema, p.proname FROM member_function p

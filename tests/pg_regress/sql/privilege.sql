@@ -45,7 +45,7 @@ SELECT tb_release(:'other');
 SELECT code, message FROM refused($$SELECT tb_reserve('priv', input_tokens => 61)$$);
 SELECT code_of($$SELECT tb_create_budget('priv', 'tokens', 1000)$$) AS raise_own_budget, code_of($$SELECT tb_create_account('priv/x')$$) AS create_account,
        code_of($$SELECT tb_freeze('priv', 'x')$$) AS freeze, code_of('SELECT tb_expire()') AS expire,
-       code_of($$SELECT tokbudget._reserve('priv', NULL, 1, NULL, NULL, NULL, '{}', '{}', NULL, '1 minute', '{}')$$) AS internal,
+       code_of($$SELECT tokbudget._expire(1)$$) AS internal,
        code_of($$SELECT tb_set_price('gpt-4o', 'x', 0, 0)$$) AS set_price, code_of('SELECT * FROM tb_verify()') AS verify, code_of($$SELECT * FROM tb_remaining('priv')$$) AS remaining;
 SELECT code_of('TABLE tokbudget.entry') AS entry, code_of('TABLE tokbudget.reservation') AS reservation, code_of('UPDATE tokbudget.balance SET spent_units = 0') AS balance,
        code_of('UPDATE tokbudget.budget SET amount = 1000000') AS budget, code_of('TABLE tokbudget.chargeback') AS chargeback;
