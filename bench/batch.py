@@ -89,7 +89,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true")
     options = parser.parse_args()
-    rounds = 2 if options.quick else 7
+    rounds = 1 if options.quick else 5
 
     rows = []
     with Session() as session:

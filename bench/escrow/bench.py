@@ -29,7 +29,7 @@ class Bench:
 
     @property
     def fewer_rounds(self) -> int:
-        """Of what has none, or takes long."""
+        """Of what takes long."""
         return min(self.rounds, 2)
 
     def seconds(self, clients: int) -> int:
@@ -40,11 +40,9 @@ class Bench:
         return Load(cluster, database, script, clients, self.seconds(clients))
 
     def long_load(self, cluster: Cluster, database: str, script: str, clients: int) -> Load:
-        """Of sessions that live long, as those of a pool do: many sessions meet many agents for the first time at first."""
-        if clients <= 8:
-            return self.load(cluster, database, script, clients)
-        warm_seconds = 5 if self.quick else 9
-        return Load(cluster, database, script, clients, warm_seconds + 3, warm_seconds)
+        """Of sessions that live long, as those of a pool do: they meet every agent for the first time at first."""
+        warm_seconds = 2 if clients == 1 else 5 if self.quick else 9
+        return Load(cluster, database, script, clients, warm_seconds + self.seconds(clients), warm_seconds)
 
     def interleave(self, loads: dict[str, Load], rounds: int | None = None) -> Measured:
         """Rates of each, one after the other in every round, so that what else the machine does hits all of them."""

@@ -68,6 +68,9 @@ struct Locked {
 /// balances may be in each other's way.
 const LOADS_MAX: u32 = 3;
 
+/// Of how many budgets balances are read in one statement: so many locks it holds meanwhile.
+const BUDGETS_LOADED_MAX: usize = 64;
+
 /// How long a transaction that has something in flight on a budget looks out for who changes its schedule.
 const PATIENCE: Duration = Duration::from_secs(1);
 const PAUSE_US: i64 = 1_000;
@@ -194,17 +197,24 @@ impl<'a, 'conn> Escrow<'a, 'conn> {
             .collect())
     }
 
-    /// Reads balances into memory, one budget after the other. While the lock of a budget is held nobody else reads it in,
-    /// and as long as a balance is not in memory nothing of it is in flight: so what the tables say then is all there is.
+    /// Reads balances into memory. While the lock of a budget is held nobody else reads it in, and as long as a balance is not
+    /// in memory nothing of it is in flight: so what the tables say then is all there is.
     ///
     /// Says whether there was room for all.
     fn load(&mut self, tenant_id: i32, missing: &[(Slot, Key)]) -> Result<bool, Failure> {
         let mut has_room = true;
         let budget_ids: BTreeSet<i64> = missing.iter().map(|((budget_id, _), _)| *budget_id).collect();
-        for budget_id in budget_ids {
-            acquire(tenant_id, budget_id)?;
+        let all: Vec<i64> = budget_ids.into_iter().collect();
+        let mut rest = all.as_slice();
+        while let Some((first, others)) = rest.split_first() {
+            // It waits for one lock while it holds none of the others, so it is in nobody's way.
+            acquire(tenant_id, *first)?;
+            let is_free = |budget_id: &&i64| budget_lock(tenant_id, **budget_id).try_acquire();
+            let count = 1 + others.iter().take(BUDGETS_LOADED_MAX - 1).take_while(is_free).count();
+            let (budget_ids, after) = rest.split_at(count);
+            rest = after;
             let mut wanted: Vec<(Slot, Key)> =
-                missing.iter().filter(|((id, _), _)| *id == budget_id).copied().collect();
+                missing.iter().filter(|((id, _), _)| budget_ids.binary_search(id).is_ok()).copied().collect();
             let mut guard = memory::lock(wanted.iter().map(|(_, key)| key)).ok_or(NO_MEMORY)?;
             wanted.retain(|(_, key)| guard.find(key).is_none());
             drop(guard);
@@ -223,7 +233,7 @@ impl<'a, 'conn> Escrow<'a, 'conn> {
             }
             drop(guard);
             in_flight::note_read(wanted.iter().map(|(_, key)| *key));
-            budget_lock(tenant_id, budget_id).release();
+            budget_ids.iter().for_each(|budget_id| budget_lock(tenant_id, *budget_id).release());
             has_room &= count == loaded.len() as u64;
             if let Some(statistics) = memory::statistics() {
                 statistics.loads.fetch_add(count, Ordering::Relaxed);
