@@ -38,7 +38,7 @@ CREATE TABLE tokbudget.reservation (
     actor text NOT NULL,
     CONSTRAINT reservation_pkey PRIMARY KEY (tenant_id, reservation_id),
     CONSTRAINT reservation_state_check CHECK (tokbudget._check_reservation(state, budget_ids, window_starts, held_units))
-) WITH (fillfactor = 70);
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02);
 CREATE INDEX reservation_held_idx ON tokbudget.reservation (tenant_id, expires_at)
     WHERE state OPERATOR(pg_catalog.=) 'held';
 -- What is held of a budget. A short pending list, because every look reads all of it.

@@ -27,8 +27,8 @@ pub enum Access {
 pub enum Planning {
     /// As PostgreSQL sees fit, which for arrays is at every call anew.
     AsUsual,
-    /// Once, to insert a row or to find some by the whole key of an index: there is only one way to do that, whatever the
-    /// arguments.
+    /// Once, to insert a row or to find some by the whole key of an index, or by several: there is only one way to do that,
+    /// whatever the arguments.
     Once,
 }
 

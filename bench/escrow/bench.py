@@ -40,8 +40,8 @@ class Bench:
         return Load(cluster, database, script, clients, self.seconds(clients))
 
     def long_load(self, cluster: Cluster, database: str, script: str, clients: int) -> Load:
-        """Of sessions that live long, as those of a pool do: they meet every agent for the first time at first."""
-        warm_seconds = 2 if clients == 1 else 5 if self.quick else 9
+        """Of sessions that live long: they begin by meeting every agent."""
+        warm_seconds = 1 if clients == 1 else 5
         return Load(cluster, database, script, clients, warm_seconds + self.seconds(clients), warm_seconds)
 
     def interleave(self, loads: dict[str, Load], rounds: int | None = None) -> Measured:

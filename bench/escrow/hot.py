@@ -66,7 +66,7 @@ def run(bench: Bench, hold: str) -> None:
                 continue
             measured = bench.interleave(
                 {
-                    "escrow": bench.long_load(bench.escrow, DATABASE, TREE.reserve(), clients),
+                    "escrow": bench.long_load(bench.escrow, DATABASE, TREE.meet() + TREE.reserve(), clients),
                     # Its clients mostly wait for each other, whether they have met an agent or not.
                     "rows": bench.load(bench.rows, DATABASE, TREE.reserve(), clients),
                     "INSERT": bench.load(bench.escrow, DATABASE, bare.NEXT_ID + hold, clients),

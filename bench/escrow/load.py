@@ -50,7 +50,7 @@ class Running:
         self.file.write(load.script)
         self.file.flush()
         command = ["pgbench", "-n", "-M", "prepared", "-P", "1", "-j", "1", "-c", str(load.clients), "-T", str(load.seconds)]
-        command += ["-D", "n=0", "-D", f"run={Running.runs}", "-f", self.file.name, load.database]
+        command += ["-D", "n=0", "-D", "cold=1", "-D", f"run={Running.runs}", "-f", self.file.name, load.database]
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=load.cluster.environment
         )

@@ -63,6 +63,16 @@ class Tree:
         """A call of tb_reserve for it. Holds outlive the run, so that none expires meanwhile."""
         return f"tb_reserve({self.account()}, input_tokens => 200, max_output_tokens => 300, ttl => '1 day')"
 
+    def meet(self) -> str:
+        """Has a session that begins meet every agent, as a pool's sessions have in the long run."""
+        call = f"jsonb_build_object('account', {self.account().replace(':agent', 'agent').replace(':team', f'agent % {self.teams}')}, 'input_tokens', 0, 'ttl', '1 day')"
+        return rf"""
+\if :cold
+SELECT count(*) FROM tb_reserve_many((SELECT jsonb_agg({call}) FROM generate_series(0, {self.agents - 1}) AS agent));
+\set cold 0
+\endif
+"""
+
     def reserve(self) -> str:
         return f"{self.pick()}SELECT reservation FROM {self.hold()};\n"
 

@@ -34,7 +34,7 @@ macro_rules! columns {
 }
 
 statement! {
-    read find_accounts(INT4OID, TEXTARRAYOID) = concat!(columns!(), ") ANY ($2)")
+    read row find_accounts(INT4OID, TEXTARRAYOID) = concat!(columns!(), ") ANY ($2)")
 }
 
 statement! {

@@ -34,7 +34,7 @@ macro_rules! columns {
 statement! {
     /// Those that may be in force at some time, and the quotas that have been given and are no longer in force, so that they
     /// are not given again.
-    read find_of_accounts(INT4OID, INT8ARRAYOID) = concat!(
+    read row find_of_accounts(INT4OID, INT8ARRAYOID) = concat!(
         columns!(),
         " AND budget.account_id OPERATOR(pg_catalog.=) ANY ($2)
           AND (budget.quota_id IS NOT NULL OR budget.status OPERATOR(pg_catalog.=) 'active')"
@@ -51,12 +51,12 @@ statement! {
 }
 
 statement! {
-    read find_by_id(INT4OID, INT8ARRAYOID) = concat!(columns!(), " AND budget.budget_id OPERATOR(pg_catalog.=) ANY ($2)")
+    read row find_by_id(INT4OID, INT8ARRAYOID) = concat!(columns!(), " AND budget.budget_id OPERATOR(pg_catalog.=) ANY ($2)")
 }
 
 statement! {
     /// In burn order.
-    read find_grants(INT4OID, INT8ARRAYOID) =
+    read row find_grants(INT4OID, INT8ARRAYOID) =
     "SELECT budget_grant.budget_id, budget_grant.grant_id, budget_grant.amount_units, budget_grant.valid_from,
          budget_grant.valid_until, budget_grant.xmin
      FROM tokbudget.budget_grant
@@ -68,7 +68,7 @@ statement! {
 
 statement! {
     /// Whose grants these are, with what makes the burn order.
-    read find_owners(INT4OID, INT8ARRAYOID) =
+    read row find_owners(INT4OID, INT8ARRAYOID) =
     "SELECT budget_grant.grant_id, budget_grant.budget_id, budget_grant.priority, budget_grant.valid_until,
          budget_grant.created_at, budget_grant.xmin
      FROM tokbudget.budget_grant
