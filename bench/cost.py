@@ -69,7 +69,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true")
     options = parser.parse_args()
-    rounds, calls = (5, 500) if options.quick else (15, 1000)
+    rounds, calls = (5, 500) if options.quick else (9, 1000)
 
     with Session() as session:
         for statement in SET_UP:

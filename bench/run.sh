@@ -2,8 +2,8 @@
 # The benchmarks, on scratch clusters with the library preloaded. A bar that is missed is said, and no failure; a count
 # that is not tiktoken's is one.
 #
-#   run.sh               all of it, some fifteen minutes
-#   run.sh --quick       fewer texts and rounds, some three minutes
+#   run.sh               all of it, under fifteen minutes
+#   run.sh --quick       a first look at the engines, under two minutes
 #   run.sh --full        with a ledger of ten million entries, two minutes more
 #   run.sh --engine      only the engines, on clusters of their own (bench/engine.py has a choice of its measurements)
 #   run.sh --installed   with what is installed in the private PostgreSQL, without building it again
@@ -13,7 +13,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 quick=() full=() build=yes others=yes
 for option; do
     case $option in
-        --quick) quick=(--quick) ;;
+        --quick) quick=(--quick) others=no ;;
         --full) full=(--full) ;;
         --engine) others=no ;;
         --installed) build=no ;;
@@ -51,10 +51,10 @@ pgrx-config/cluster.sh start $cluster --preload \
 eval "$(pgrx-config/cluster.sh env $cluster)"
 psql -X -q -c 'CREATE EXTENSION tokbudget'
 
-python bench/throughput.py "${quick[@]}" "$target/text" "$target/cargo/release/tiktoken-bench"
-python bench/worst_case.py "${quick[@]}" "$target/text"
+python bench/throughput.py "$target/text" "$target/cargo/release/tiktoken-bench"
+python bench/worst_case.py "$target/text"
 python bench/call_cost.py "$target/text"
-python bench/batch.py "${quick[@]}"
-python bench/cost.py "${quick[@]}"
+python bench/batch.py
+python bench/cost.py
 [ -e "$target/prices/litellm.json" ] || python pgrx-config/price-book/documents.py "$target/prices"
 python bench/price_import.py "$target/prices"

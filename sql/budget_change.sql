@@ -49,15 +49,15 @@ BEGIN
     INSERT INTO tokbudget.balance AS b (tenant_id, budget_id, window_start, carried_units)
     SELECT _rewindow.budget.tenant_id, _rewindow.budget.budget_id, closed.window_start, closed.carried_units
     FROM tokbudget._close_windows(_rewindow.budget.tenant_id, _rewindow.budget.budget_id) AS closed
+    ORDER BY closed.window_start
     ON CONFLICT (tenant_id, budget_id, window_start) DO UPDATE SET carried_units = EXCLUDED.carried_units
     WHERE EXCLUDED.carried_units IS NOT NULL;
-    -- One that is not open yet is opened here, with nothing carried over: the windows before it were of another schedule.
-    INSERT INTO tokbudget.balance AS b (tenant_id, budget_id, window_start)
+    INSERT INTO tokbudget.balance (tenant_id, budget_id, window_start)
     VALUES (_rewindow.budget.tenant_id, _rewindow.budget.budget_id, starts_at)
-    ON CONFLICT (tenant_id, budget_id, window_start) DO UPDATE SET carried_units = EXCLUDED.carried_units
-    WHERE b.carried_units IS NULL;
+    ON CONFLICT (tenant_id, budget_id, window_start) DO NOTHING;
     -- Calls that are under way in windows of the old schedule, the last of which may have begun before, are waited for. The
-    -- rows are marked, so that one that has read the old schedule and comes after this fails instead of spending by it.
+    -- rows are marked, so that one that has read the old schedule and comes after this fails instead of spending by it. The
+    -- present window is opened, where it is not open yet, with nothing carried over: those before it were of another schedule.
     latest := COALESCE((
         SELECT max(b.window_start) FROM tokbudget.balance AS b
         WHERE b.tenant_id = _rewindow.budget.tenant_id AND b.budget_id = _rewindow.budget.budget_id AND b.window_start < starts_at
@@ -65,7 +65,8 @@ BEGIN
     PERFORM FROM tokbudget.balance AS b
     WHERE b.tenant_id = _rewindow.budget.tenant_id AND b.budget_id = _rewindow.budget.budget_id AND b.window_start >= latest
     ORDER BY b.window_start FOR NO KEY UPDATE;
-    UPDATE tokbudget.balance AS b SET superseded = b.window_start <> starts_at
+    UPDATE tokbudget.balance AS b SET superseded = b.window_start <> starts_at,
+        carried_units = CASE WHEN b.window_start = starts_at THEN COALESCE(b.carried_units, 0) ELSE b.carried_units END
     WHERE b.tenant_id = _rewindow.budget.tenant_id AND b.budget_id = _rewindow.budget.budget_id AND b.window_start >= latest;
     SELECT b.spent_units INTO spent_in_balance FROM tokbudget._balances() AS b
     WHERE b.tenant_id = _rewindow.budget.tenant_id AND b.budget_id = _rewindow.budget.budget_id AND b.window_start = starts_at;

@@ -23,6 +23,10 @@ const BATCH_SIZE: i32 = 10_000;
 
 /// Called in the postmaster.
 pub fn init() {
+    // SAFETY: a plain variable of the process. A server that pg_upgrade has started is for pg_upgrade alone.
+    if unsafe { pg_sys::IsBinaryUpgrade } {
+        return;
+    }
     BackgroundWorkerBuilder::new(LAUNCHER)
         .set_type(LAUNCHER)
         .set_library(LIBRARY)

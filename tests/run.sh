@@ -26,6 +26,8 @@ suites=(
     dump-restore-preload
     standby
     standby-preload
+    recovery
+    recovery-preload
     oracle
     cost-oracle
     memory

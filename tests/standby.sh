@@ -17,20 +17,7 @@ on_standby() { (eval "$standby_env"; psql -XAtq -v ON_ERROR_STOP=1 -c "$1"); }
 is() { [ "$1" = "$2" ] || { printf 'expected: %s\nfound:    %s\n' "$2" "$1"; return 1; }; }
 
 make_standby() {
-    local dir=$TB_CLUSTERS/$standby
-    mkdir -p "$dir"
-    touch "$dir/log"
-    if [ "$(id -u)" = 0 ]; then chown postgres: "$dir" "$dir/log"; fi
-    (cd "$dir" && eval "$primary_env" && "${TB_AS_SERVER[@]}" "$TB_BIN/pg_basebackup" --pgdata="$dir/data" --checkpoint=fast \
-        --write-recovery-conf --no-sync --dbname="host=$PGHOST port=$PGPORT user=postgres") || return 1
-    # The last line of the configuration counts.
-    local socket=$dir
-    if [ $((${#dir} + 16)) -gt 106 ]; then
-        socket=$(mktemp -d /tmp/tokbudget-XXXXXX)
-        if [ "$(id -u)" = 0 ]; then chown postgres: "$socket"; fi
-    fi
-    echo "$socket" >"$dir/socket"
-    pgrx-config/cluster.sh start "$standby" --conf "unix_socket_directories = '$socket'"
+    (eval "$primary_env"; copy_cluster "$standby" --write-recovery-conf) && pgrx-config/cluster.sh start "$standby" || return 1
     standby_env=$(pgrx-config/cluster.sh env "$standby")
 }
 # Waits until the standby shows what the primary has now.

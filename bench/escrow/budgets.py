@@ -33,7 +33,7 @@ def run(bench: Bench) -> None:
         session.run("CHECKPOINT")
     bench.sync.set(1)
     loads = {tree.root: bench.load(bench.escrow, DATABASE, tree.reserve(), CLIENTS) for tree in trees}
-    measured = bench.interleave(loads)
+    measured = bench.interleave(loads, bench.fewer_rounds)
     bench.sync.set(0)
     bench.escrow.drop(DATABASE)
     smallest, largest = trees[0], trees[-1]

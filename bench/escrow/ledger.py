@@ -12,7 +12,7 @@ DATABASE = "ledger"
 
 def sizes(bench: Bench) -> list[int]:
     if bench.quick:
-        return [0, 200_000]
+        return [0, 100_000]
     return [0, 1_000_000, 10_000_000] if bench.full else [0, 100_000, 1_000_000]
 
 

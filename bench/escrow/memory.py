@@ -45,8 +45,7 @@ def run(bench: Bench) -> None:
     for name, cluster in [("escrow", bench.escrow), ("rows", bench.rows)]:
         idle = None
         for number in numbers:
-            rounds = [measure(cluster, number) for _ in range(bench.fewer_rounds)]
-            anonymous, private = (table.median(column) for column in zip(*rounds))
+            anonymous, private = measure(cluster, number)
             idle = idle or (anonymous, private)
             more = [f"{(now - before) / 1024:+.1f}" for now, before in zip((anonymous, private), idle)]
             lines.append([name, f"{number:,}", f"{anonymous / 1024:.1f}", more[0], f"{private / 1024:.1f}", more[1]])

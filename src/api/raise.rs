@@ -1,8 +1,9 @@
 //! Raises a refusal with its own SQLSTATE from functions that are called often.
 //!
 //! Those that count are called once per row, where a PL/pgSQL function around each would cost several times what counting a
-//! short prompt costs; those that spend are in the way of every model call. So an exported function calls pgrx's own entry point, which turns every panic and every PostgreSQL error
-//! into a proper one by itself, and then raises a refusal that was put aside through PostgreSQL's error functions.
+//! short prompt costs; those that spend are in the way of every model call. So an exported function calls pgrx's own entry
+//! point, which turns every panic and every PostgreSQL error into a proper one by itself, and then raises a refusal that was
+//! put aside through PostgreSQL's error functions.
 
 use std::cell::RefCell;
 use std::ffi::{CStr, CString, c_char, c_int};

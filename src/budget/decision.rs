@@ -131,10 +131,14 @@ impl Claim {
         !self.budget.hard || self.units == 0 || i128::from(self.units) <= room
     }
 
-    /// Whether the window bears all of it, so that it draws on no grant and goes into no burst.
+    /// Whether the window bears all of it, so that it draws on no grant and goes into no burst. Grants of which more is taken
+    /// than there was have nothing left to give, and less than nothing.
     pub fn is_own(&self, standing: &Standing) -> bool {
+        let units = i128::from(self.units);
+        let own_left = standing.own_left(&self.budget);
         let is_all_there_is = self.budget.grants.is_empty() && self.budget.burst_units == 0;
-        is_all_there_is || self.units == 0 || i128::from(self.units) <= standing.own_left(&self.budget)
+        let is_burst = self.budget.burst_units > 0 && own_left + standing.granted_left() < units;
+        is_all_there_is || units == 0 || units <= own_left && !is_burst
     }
 
     /// How the units are borne, whether or not they fit; the standing is then that after them.

@@ -32,6 +32,22 @@ scratch_cluster() {
     eval "$(pgrx-config/cluster.sh env "$cluster")"
 }
 
+# copy_cluster NAME OPTION...: a base backup of the cluster that the environment points at, as another one that is not started
+# yet; options are pg_basebackup's. Whoever makes it stops it.
+copy_cluster() {
+    local dir=$TB_CLUSTERS/$1 socket=$TB_CLUSTERS/$1
+    mkdir -p "$dir"
+    touch "$dir/log"
+    # A socket's path has room for 107 bytes.
+    if [ $((${#dir} + 16)) -gt 106 ]; then socket=$(mktemp -d /tmp/tokbudget-XXXXXX); fi
+    if [ "$(id -u)" = 0 ]; then chown postgres: "$dir" "$dir/log" "$socket"; fi
+    (cd "$dir" && "${TB_AS_SERVER[@]}" "$TB_BIN/pg_basebackup" --pgdata="$dir/data" --checkpoint=fast --no-sync \
+        --dbname="host=$PGHOST port=$PGPORT user=postgres" "${@:2}") || return 1
+    echo "$socket" >"$dir/socket"
+    # The last line of the configuration counts.
+    echo "unix_socket_directories = '$socket'" >>"$dir/data/postgresql.conf"
+}
+
 # pg_regress_suite PROGRAM DIRECTORY SOURCES OPTION...: the tests DIRECTORY/SOURCES (a pattern), through pg_regress or its
 # isolation variant, in a new database; one test per source file, `setup` first. A source without an expected file counts
 # as failed (pg_regress would stop at it).

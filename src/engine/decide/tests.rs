@@ -137,6 +137,24 @@ fn expired_holds_are_looked_for_once_and_only_where_room_is_short() {
     assert_eq!(changes[&slot(1)].held_units, 30);
 }
 
+/// Of a grant of 3, 2 are spent and 5 held, as expired holds may be that are counted for nobody. The window has room of its
+/// own, so nothing goes into the burst.
+#[test]
+fn expired_holds_of_a_grant_make_no_burst() {
+    let mut claim = with_grant(1, 6, (2, 3), 1);
+    claim.budget = Rc::new(Budget { burst_units: 2, ..(*claim.budget).clone() });
+    let grant = Balance { spent_units: 2, held_units: 5, ..Balance::default() };
+    let mut balances = balances(&[(1, held(2)), (2, grant)]);
+    let calls: [&[Claim]; 1] = [&[claim]];
+    let free = |balances: &mut Balances| -> Result<(), NoBalance> {
+        balances.get_mut(&slot(2)).unwrap().held_units = 0;
+        Ok(())
+    };
+    let (outcomes, _) = decide(&calls, &mut balances, Taking::Hold, free).unwrap();
+    let allotments = outcomes.into_iter().next().unwrap().unwrap().allotments;
+    assert_eq!(allotments.iter().map(|it| it.is_burst).collect::<Vec<_>>(), [false]);
+}
+
 #[test]
 fn what_grants_bear_counts_in_their_own_slots() {
     let mut balances = balances(&[(1, spent(90)), (7, Balance::default())]);
