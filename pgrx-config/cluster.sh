@@ -41,13 +41,12 @@ end_process() {
 end_server() { end_process INT 30 "$1" || end_process QUIT 10 "$1" || end_process KILL 10 "$1"; }
 
 make_cluster() {
-    local socket=$dir
+    local socket
     rm -rf "$dir"
     mkdir -p "$dir"
-    # A socket's path has room for 107 bytes, and the setting is a quoted list.
-    if [ $((${#dir} + ${#socket_name})) -gt 106 ] || [[ $dir = *[\',]* ]]; then socket=$(mktemp -d /tmp/tokbudget-XXXXXX); fi
+    socket=$(socket_directory "$dir")
     touch "$dir/log"
-    if [ "$(id -u)" = 0 ]; then chown postgres: "$dir" "$socket" "$dir/log"; fi
+    if [ "$(id -u)" = 0 ]; then chown postgres: "$dir" "$dir/log"; fi
 
     (cd "$dir" && "${TB_AS_SERVER[@]}" "$TB_BIN/initdb" --pgdata="$data" --username=postgres --auth=trust --no-sync \
         --locale=C.UTF-8 --encoding=UTF8 >"$dir/initdb.log" 2>&1) || { cat "$dir/initdb.log" >&2; die "initdb failed"; }
@@ -139,7 +138,6 @@ shift 2
 [[ $name =~ ^[A-Za-z0-9_-]+$ ]] || die "a cluster's name is letters, digits, - and _"
 dir=$TB_CLUSTERS/$name
 data=$dir/data
-socket_name=.s.PGSQL.5432
 case $command in
     start) start "$@" ;;
     stop) stop "$@" ;;

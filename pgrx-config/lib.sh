@@ -43,5 +43,17 @@ if [ "$(id -u)" = 0 ]; then
     TB_AS_SERVER=(setpriv --reuid=postgres --regid=postgres --init-groups)
 fi
 
+# socket_directory DIRECTORY: where a server in it has its socket: there, or in a directory under /tmp where the path would not
+# fit. A socket's path has room for 107 bytes, and the setting is a quoted list. Whoever asks removes it.
+TB_SOCKET_NAME=.s.PGSQL.5432
+socket_directory() {
+    local directory=$1
+    if [ $((${#directory} + ${#TB_SOCKET_NAME})) -gt 106 ] || [[ $directory = *[\',]* ]]; then
+        directory=$(mktemp -d /tmp/tokbudget-XXXXXX)
+        if [ "$(id -u)" = 0 ]; then chown postgres: "$directory"; fi
+    fi
+    echo "$directory"
+}
+
 say() { printf '%s\n' "$*" >&2; }
 die() { say "$(basename "$0"): $*"; exit 1; }

@@ -62,11 +62,10 @@ impl Drop for PlannedOnce {
     }
 }
 
-/// Runs `plan`, preparing it first if this backend has not done so.
+/// Runs `plan`, which `prepare` makes if this backend has not done so yet.
 pub fn run<'conn>(
     plan: &Plan,
-    sql: &'static str,
-    types: &[PgOid],
+    prepare: impl FnOnce(&mut SpiClient<'conn>) -> Result<OwnedPreparedStatement, Failure>,
     access: Access,
     planning: Planning,
     client: &mut SpiClient<'conn>,
@@ -75,7 +74,7 @@ pub fn run<'conn>(
     let prepared = match plan.get() {
         Some(prepared) => prepared,
         None => {
-            let prepared = client.prepare_mut(sql, types)?.keep();
+            let prepared = prepare(client)?;
             plan.get_or_init(|| prepared)
         }
     };
@@ -84,6 +83,11 @@ pub fn run<'conn>(
         Access::Read => client.select(prepared, None, arguments)?,
         Access::Write => client.update(prepared, None, arguments)?,
     })
+}
+
+/// A plan that stays.
+pub fn prepare(client: &mut SpiClient<'_>, sql: &str, types: &[PgOid]) -> Result<OwnedPreparedStatement, Failure> {
+    Ok(client.prepare_mut(sql, types)?.keep())
 }
 
 /// Defines a function that runs one SQL statement: `statement!(read|write name(TYPE…) = "sql")`; `statement!(read|write row …)`
@@ -110,10 +114,11 @@ macro_rules! statement {
             thread_local! {
                 static PLAN: $crate::statement::Plan = const { $crate::statement::Plan::new() };
             }
-            let types = [$(pgrx::pg_sys::PgOid::from(pgrx::pg_sys::$type)),*];
             PLAN.with(|plan| {
-                use $crate::statement::{Access, Planning, run};
-                run(plan, $sql, &types, Access::$access, Planning::$planning, client, arguments)
+                use $crate::statement::{Access, Planning, prepare, run};
+                let types = || [$(pgrx::pg_sys::PgOid::from(pgrx::pg_sys::$type)),*];
+                let made = |client: &mut pgrx::spi::SpiClient<'conn>| prepare(client, $sql, &types());
+                run(plan, made, Access::$access, Planning::$planning, client, arguments)
             })
         }
     };

@@ -76,11 +76,10 @@ upgrade() {
     local new=$TB_CLUSTERS/$upgraded socket status=0
     pgrx-config/cluster.sh start "$upgraded" --conf 'tokbudget.upkeep_interval = 0' "$@" &&
         pgrx-config/cluster.sh stop "$upgraded" --keep && pgrx-config/cluster.sh stop "$primary" --keep || return 1
-    socket=$(mktemp -d /tmp/tokbudget-XXXXXX)
-    if [ "$(id -u)" = 0 ]; then chown postgres: "$socket"; fi
+    socket=$(socket_directory "$new")
     (cd "$new" && "${TB_AS_SERVER[@]}" "$TB_BIN/pg_upgrade" --old-bindir="$TB_BIN" --new-bindir="$TB_BIN" --username=postgres \
         --old-datadir="$TB_CLUSTERS/$primary/data" --new-datadir="$new/data" --socketdir="$socket" >"$new/upgrade.log" 2>&1) || status=1
-    rm -rf "$socket"
+    [ "$socket" = "$new" ] || rm -rf "$socket"
     [ "$status" = 0 ] || { tail -n 40 "$new/upgrade.log" "$new"/data/pg_upgrade_output.d/*/log/*; return 1; }
     pgrx-config/cluster.sh start "$upgraded"
 }

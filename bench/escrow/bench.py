@@ -6,8 +6,13 @@ import math
 import table
 from escrow.clusters import Cluster, Sync
 from escrow.load import Load
+from escrow.tree import Tree
 
 Measured = dict[str, list[float]]
+
+# What sessions take to begin, and how fast they meet agents in one call, at worst.
+START_SECONDS = 2.5
+MEETINGS_PER_SECOND = 10_000
 
 
 @dataclasses.dataclass
@@ -39,10 +44,10 @@ class Bench:
     def load(self, cluster: Cluster, database: str, script: str, clients: int) -> Load:
         return Load(cluster, database, script, clients, self.seconds(clients))
 
-    def long_load(self, cluster: Cluster, database: str, script: str, clients: int) -> Load:
-        """Of sessions that live long: they begin by meeting every agent."""
-        warm_seconds = 1 if clients == 1 else 5
-        return Load(cluster, database, script, clients, warm_seconds + self.seconds(clients), warm_seconds)
+    def long_load(self, cluster: Cluster, database: str, tree: Tree, script: str, clients: int) -> Load:
+        """Of sessions that live long: they begin by meeting every agent, which is not counted."""
+        warm_seconds = math.ceil(START_SECONDS + clients * tree.agents / MEETINGS_PER_SECOND) if clients > 1 else 1
+        return Load(cluster, database, tree.meet() + script, clients, warm_seconds + self.seconds(clients), warm_seconds)
 
     def interleave(self, loads: dict[str, Load], rounds: int | None = None) -> Measured:
         """Rates of each, one after the other in every round, so that what else the machine does hits all of them."""

@@ -12,7 +12,7 @@ def run(bench: Bench, hold: str, entry: str) -> None:
         bench.sync.set(delay)
         measured = bench.interleave(
             {
-                "escrow": bench.long_load(bench.escrow, DATABASE, TREE.meet() + TREE.cycle(), clients),
+                "escrow": bench.long_load(bench.escrow, DATABASE, TREE, TREE.cycle(), clients),
                 "rows": bench.load(bench.rows, DATABASE, TREE.cycle(), clients),
                 "INSERTs": bench.load(bench.escrow, DATABASE, bare.NEXT_ID + hold + entry, clients),
             },

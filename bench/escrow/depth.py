@@ -19,9 +19,9 @@ def run(bench: Bench) -> None:
     for delay, clients in [(1, 64)] if bench.quick else [(0, 1), (1, 64)]:
         bench.sync.set(delay)
         loads = {
-            str(depth): bench.load(bench.escrow, DATABASE, tree.reserve(), clients) for depth, tree in trees.items()
+            str(depth): bench.long_load(bench.escrow, DATABASE, tree, tree.reserve(), clients) for depth, tree in trees.items()
         }
-        measured = bench.interleave(loads, bench.fewer_rounds)
+        measured = bench.interleave(loads, bench.rounds if clients > 1 else bench.fewer_rounds)
         deepest = ratio(measured, str(DEPTHS[-1]), str(DEPTHS[0]))
         verdict = bench.bar("4", f"{bench.at(clients, delay)}: depth {DEPTHS[-1]} / depth {DEPTHS[0]}", deepest, 0.8)
         lines.append([f"{delay} ms", clients, *[rate(measured, name) for name in measured], times(deepest), verdict])

@@ -65,7 +65,8 @@ class Tree:
 
     def meet(self) -> str:
         """Has a session that begins meet every agent, as a pool's sessions have in the long run."""
-        call = f"jsonb_build_object('account', {self.account().replace(':agent', 'agent').replace(':team', f'agent % {self.teams}')}, 'input_tokens', 0, 'ttl', '1 day')"
+        path = self.account().replace(":agent", "agent").replace(":team", f"agent % {self.teams}")
+        call = f"jsonb_build_object('account', {path}, 'input_tokens', 0, 'ttl', '1 day')"
         return rf"""
 \if :cold
 SELECT count(*) FROM tb_reserve_many((SELECT jsonb_agg({call}) FROM generate_series(0, {self.agents - 1}) AS agent));

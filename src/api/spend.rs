@@ -31,99 +31,47 @@ fn one<T>(call: impl FnOnce(&mut SpiClient<'_>) -> Result<Vec<Answer<T>>, Failur
     })
 }
 
-#[allow(clippy::too_many_arguments, reason = "the arguments of tb_reserve, by name in SQL")]
-fn hold(
-    account: Option<&str>,
-    model: Option<&str>,
-    input_tokens: Option<i64>,
-    prompt: Option<&str>,
-    messages: Option<JsonbText>,
-    max_output_tokens: Option<i64>,
-    meters: Option<JsonbText>,
-    also: Option<Vec<Option<String>>>,
-    idempotency_key: Option<&str>,
-    ttl: Option<Interval>,
-    attributes: Option<JsonbText>,
-) -> Answer<Hold> {
-    let request = || {
-        Ok(Request {
-            account: account.ok_or_else(|| missing("account"))?.to_string(),
-            model: model.map(str::to_string),
-            wanted: Wanted {
-                input_tokens,
-                prompt: prompt.map(Cow::Borrowed),
-                messages: messages.map(|messages| parse_json("messages", messages.as_str())).transpose()?,
-                max_output_tokens,
-            },
-            meters: object_or_empty("meters", meters)?,
-            also: paths("also", also)?,
-            idempotency_key: idempotency_key.map(str::to_string),
-            ttl_us: interval_us(&ttl.ok_or_else(|| missing("ttl"))?),
-            attributes: object_or_empty("attributes", attributes)?,
-        })
+/// Defines an entry point with the arguments of `tb_reserve`, whose answer becomes what it returns.
+macro_rules! reserving {
+    ($function:ident, [$($returned:tt)+], $answered:path) => {
+        #[allow(clippy::too_many_arguments, reason = "the arguments of tb_reserve, by name in SQL")]
+        #[pg_extern(sql = false)]
+        fn $function(
+            account: Option<&str>,
+            model: Option<&str>,
+            input_tokens: Option<i64>,
+            prompt: Option<&str>,
+            messages: Option<JsonbText>,
+            max_output_tokens: Option<i64>,
+            meters: Option<JsonbText>,
+            also: Option<Vec<Option<String>>>,
+            idempotency_key: Option<&str>,
+            ttl: Option<Interval>,
+            attributes: Option<JsonbText>,
+        ) -> $($returned)+ {
+            let request = || {
+                Ok(Request {
+                    account: account.ok_or_else(|| missing("account"))?.to_string(),
+                    model: model.map(str::to_string),
+                    wanted: Wanted {
+                        input_tokens,
+                        prompt: prompt.map(Cow::Borrowed),
+                        messages: messages.map(|messages| parse_json("messages", messages.as_str())).transpose()?,
+                        max_output_tokens,
+                    },
+                    meters: object_or_empty("meters", meters)?,
+                    also: paths("also", also)?,
+                    idempotency_key: idempotency_key.map(str::to_string),
+                    ttl_us: interval_us(&ttl.ok_or_else(|| missing("ttl"))?),
+                    attributes: object_or_empty("attributes", attributes)?,
+                })
+            };
+            $answered(one(|client| reserve::reserve(client, vec![request()], clock::now(), &mut interrupt)))
+        }
     };
-    one(|client| reserve::reserve(client, vec![request()], clock::now(), &mut interrupt))
 }
-
-#[allow(clippy::too_many_arguments, reason = "as above")]
-#[pg_extern(sql = false)]
-fn _reserve(
-    account: Option<&str>,
-    model: Option<&str>,
-    input_tokens: Option<i64>,
-    prompt: Option<&str>,
-    messages: Option<JsonbText>,
-    max_output_tokens: Option<i64>,
-    meters: Option<JsonbText>,
-    also: Option<Vec<Option<String>>>,
-    idempotency_key: Option<&str>,
-    ttl: Option<Interval>,
-    attributes: Option<JsonbText>,
-) -> Option<composite_type!('static, "tokbudget.reservation_result")> {
-    reservation_result(hold(
-        account,
-        model,
-        input_tokens,
-        prompt,
-        messages,
-        max_output_tokens,
-        meters,
-        also,
-        idempotency_key,
-        ttl,
-        attributes,
-    ))
-}
-
-#[allow(clippy::too_many_arguments, reason = "as above")]
-#[pg_extern(sql = false)]
-fn _try_reserve(
-    account: Option<&str>,
-    model: Option<&str>,
-    input_tokens: Option<i64>,
-    prompt: Option<&str>,
-    messages: Option<JsonbText>,
-    max_output_tokens: Option<i64>,
-    meters: Option<JsonbText>,
-    also: Option<Vec<Option<String>>>,
-    idempotency_key: Option<&str>,
-    ttl: Option<Interval>,
-    attributes: Option<JsonbText>,
-) -> composite_type!('static, "tokbudget.decision") {
-    decision(hold(
-        account,
-        model,
-        input_tokens,
-        prompt,
-        messages,
-        max_output_tokens,
-        meters,
-        also,
-        idempotency_key,
-        ttl,
-        attributes,
-    ))
-}
+reserving!(_reserve, [Option<composite_type!('static, "tokbudget.reservation_result")>], reservation_result);
+reserving!(_try_reserve, [composite_type!('static, "tokbudget.decision")], decision);
 
 /// A hold as a row, or nothing with the refusal put aside.
 fn reservation_result(held: Answer<Hold>) -> Option<Row> {

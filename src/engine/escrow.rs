@@ -3,6 +3,7 @@
 //! inserted is what makes it last. Others count what is in flight at its worst: what may be taken is taken, what may be
 //! given back is not given back yet. So whatever ends well, no limit is passed, and nobody waits for anybody.
 
+pub mod budget_lock;
 pub mod closing;
 pub mod in_flight;
 pub mod launcher;
@@ -13,14 +14,12 @@ pub mod statistics;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
-use pgrx::pg_sys;
 use pgrx::spi::SpiClient;
 
-use crate::advisory::{self, Lock};
 use crate::budget::decision::{Balance, Claim, Standing};
 use crate::engine::decide::{self, Balances, Change, Changes, Outcome, decide, touched};
+use crate::engine::escrow::budget_lock::{acquire, budget_lock, wait_for_closer};
 use crate::engine::escrow::load::Expired;
 use crate::engine::escrow::memory::{Guard, Location};
 use crate::engine::escrow::place::{Key, Place};
@@ -70,10 +69,6 @@ const LOADS_MAX: u32 = 3;
 
 /// Of how many budgets balances are read in one statement: so many locks it holds meanwhile.
 const BUDGETS_LOADED_MAX: usize = 64;
-
-/// How long a transaction that has something in flight on a budget looks out for who changes its schedule.
-const PATIENCE: Duration = Duration::from_secs(1);
-const PAUSE_US: i64 = 1_000;
 
 /// How far a call has come with finding its balances.
 #[derive(Default)]
@@ -281,43 +276,6 @@ impl<'a, 'conn> Escrow<'a, 'conn> {
 
 fn expired_releases() -> u64 {
     memory::statistics().map_or(0, |statistics| statistics.expired_releases.load(Ordering::SeqCst))
-}
-
-/// Held for a moment by whoever reads balances of the budget into memory, and to the end of the transaction by whoever changes
-/// its schedule or finds no room for it.
-fn budget_lock(tenant_id: i32, budget_id: i64) -> Lock {
-    Lock::on(advisory::Kind::Budget, (budget_id as u64) ^ (u64::from(tenant_id as u32) << 40))
-}
-
-/// Waits until whoever changes the schedule of a budget has ended.
-fn wait_for_closer(tenant_id: i32, budget_id: i64) -> Result<(), Failure> {
-    acquire(tenant_id, budget_id)?;
-    budget_lock(tenant_id, budget_id).release();
-    Ok(())
-}
-
-/// Takes the lock of a budget. Whoever changes its schedule holds that and waits for what this transaction has in flight on
-/// the budget: so the transaction gives up instead of waiting for it.
-fn acquire(tenant_id: i32, budget_id: i64) -> Result<(), Failure> {
-    let begin = std::time::Instant::now();
-    while begin.elapsed() < PATIENCE {
-        if budget_lock(tenant_id, budget_id).try_acquire() {
-            return Ok(());
-        }
-        let own = in_flight::own_places(tenant_id, budget_id);
-        if own.iter().any(|place| place.closed_by != 0 && place.closed_by != in_flight::own_number()) {
-            return Err(Failure::Superseded);
-        }
-        if own.is_empty() {
-            break;
-        }
-        pgrx::check_for_interrupts!();
-        // SAFETY: sleeps.
-        unsafe { pg_sys::pg_usleep(PAUSE_US) };
-    }
-    // PostgreSQL finds the deadlock, if it is one.
-    budget_lock(tenant_id, budget_id).acquire();
-    Ok(())
 }
 
 /// A balance as this transaction sees it: what has been committed, its own changes, and what others have in flight at its

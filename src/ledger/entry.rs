@@ -59,11 +59,8 @@ impl Entry<'_> {
             .text("operation")
             .or(usage.operation.map(str::to_string))
             .or(charge.and_then(|charge| charge.operation.clone()));
-        let mut fields = Vec::with_capacity(row::COLUMNS.len());
-        let mut set = |column: &str, field: Field| {
-            debug_assert_eq!(row::COLUMNS.get(fields.len()).map(|(name, _)| *name), Some(column));
-            fields.push(field);
-        };
+        let mut row = Vec::with_capacity(48);
+        let mut set = |column: &'static str, field: Field| row.push((column, field));
         set("tenant_id", Field::Tenant(spender.tenant_id));
         set("entry_id", Field::Uuid(Some(self.entry_id)));
         set("recorded_at", Field::Instant(self.recorded_at));
@@ -106,7 +103,7 @@ impl Entry<'_> {
         }
         set("labels", Field::Json(attribution.labels()));
         set("retry_count", Field::Number(attribution.retry_count()));
-        Row(fields)
+        Row(row)
     }
 }
 

@@ -35,12 +35,11 @@ scratch_cluster() {
 # copy_cluster NAME OPTION...: a base backup of the cluster that the environment points at, as another one that is not started
 # yet; options are pg_basebackup's. Whoever makes it stops it.
 copy_cluster() {
-    local dir=$TB_CLUSTERS/$1 socket=$TB_CLUSTERS/$1
+    local dir=$TB_CLUSTERS/$1 socket
     mkdir -p "$dir"
+    socket=$(socket_directory "$dir")
     touch "$dir/log"
-    # A socket's path has room for 107 bytes.
-    if [ $((${#dir} + 16)) -gt 106 ]; then socket=$(mktemp -d /tmp/tokbudget-XXXXXX); fi
-    if [ "$(id -u)" = 0 ]; then chown postgres: "$dir" "$dir/log" "$socket"; fi
+    if [ "$(id -u)" = 0 ]; then chown postgres: "$dir" "$dir/log"; fi
     (cd "$dir" && "${TB_AS_SERVER[@]}" "$TB_BIN/pg_basebackup" --pgdata="$dir/data" --checkpoint=fast --no-sync \
         --dbname="host=$PGHOST port=$PGPORT user=postgres" "${@:2}") || return 1
     echo "$socket" >"$dir/socket"

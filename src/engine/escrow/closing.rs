@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use pgrx::pg_sys;
 
+use crate::engine::escrow::budget_lock::budget_lock;
 use crate::engine::escrow::place::Key;
-use crate::engine::escrow::{Ledger, NO_MEMORY, budget_lock, in_flight, memory};
+use crate::engine::escrow::{Ledger, NO_MEMORY, in_flight, memory};
 use crate::instant::Instant;
 use crate::ledger::Failure;
 

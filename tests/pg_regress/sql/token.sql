@@ -23,6 +23,9 @@ SELECT f, code_of(format('SELECT * FROM %s', f)) FROM unnest(ARRAY[
     $$tb_encode('x', 'no-such')$$, $$tb_decode('{1}', 'no-such')$$, $$tb_truncate('x', 'no-such', 1)$$,
     $$tb_fits('x', 'no-such', 1)$$, $$tb_split('x', 'no-such', 1)$$, $$tb_split('', 'no-such', 1)$$,
     $$tb_count_messages('[]', 'no-such')$$]) AS f;
+-- JSON that is nested too deep is refused, not an internal error.
+SELECT code_of(format('SELECT tb_count_messages(%L, ''gpt-4o'')', deep)) AS messages, code_of(format('SELECT tb_count_messages(''[]'', ''gpt-4o'', %L)', deep)) AS tools
+FROM (SELECT repeat('[', 200) || repeat(']', 200) AS deep) AS d;
 -- psql shows all of it.
 \set SHOW_CONTEXT never
 SELECT tb_truncate('x', 'gpt-4', -1);
