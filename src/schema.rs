@@ -39,4 +39,5 @@ extension_sql_file!("../sql/engine.sql", name = "engine", requires = ["checkpoin
 extension_sql_file!("../sql/upkeep.sql", name = "upkeep", requires = ["engine"]);
 extension_sql_file!("../sql/verify.sql", name = "verify", requires = ["upkeep"]);
 extension_sql_file!("../sql/chargeback.sql", name = "chargeback", requires = ["verify"]);
-extension_sql_file!("../sql/privilege.sql", name = "privilege", requires = ["chargeback"], finalize);
+extension_sql_file!("../sql/session_usage.sql", name = "session_usage", requires = ["chargeback"]);
+extension_sql_file!("../sql/privilege.sql", name = "privilege", requires = ["session_usage"], finalize);
