@@ -40,4 +40,12 @@ extension_sql_file!("../sql/upkeep.sql", name = "upkeep", requires = ["engine"])
 extension_sql_file!("../sql/verify.sql", name = "verify", requires = ["upkeep"]);
 extension_sql_file!("../sql/chargeback.sql", name = "chargeback", requires = ["verify"]);
 extension_sql_file!("../sql/session_usage.sql", name = "session_usage", requires = ["chargeback"]);
-extension_sql_file!("../sql/privilege.sql", name = "privilege", requires = ["session_usage"], finalize);
+extension_sql_file!("../sql/outcome_value.sql", name = "outcome_value", requires = ["session_usage"]);
+extension_sql_file!("../sql/unit_economics.sql", name = "unit_economics", requires = ["outcome_value"]);
+extension_sql_file!("../sql/token_efficiency.sql", name = "token_efficiency", requires = ["unit_economics"]);
+extension_sql_file!("../sql/service_level.sql", name = "service_level", requires = ["token_efficiency"]);
+extension_sql_file!("../sql/waste.sql", name = "waste", requires = ["service_level"]);
+extension_sql_file!("../sql/waste_trend.sql", name = "waste_trend", requires = ["waste"]);
+extension_sql_file!("../sql/context.sql", name = "context", requires = ["waste_trend"]);
+extension_sql_file!("../sql/context_growth.sql", name = "context_growth", requires = ["context"]);
+extension_sql_file!("../sql/privilege.sql", name = "privilege", requires = ["context_growth"], finalize);
