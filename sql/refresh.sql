@@ -26,6 +26,7 @@ BEGIN
     until := tokbudget._next_covered(state.covered, present, batch_size);
     is_pending := until::text <> present::text;
     entries := tokbudget._refresh_usage(state.covered, state.taken_by, until);
+    PERFORM tokbudget._refresh_session_usage(state.covered, state.taken_by, until);
     IF until::text = state.covered::text THEN
         RETURN;
     END IF;
@@ -52,6 +53,7 @@ BEGIN
     IF rebuild THEN
         LOCK TABLE tokbudget.rollup IN SHARE ROW EXCLUSIVE MODE;
         PERFORM tokbudget._forget_usage();
+        DELETE FROM tokbudget.session_usage;
         DELETE FROM tokbudget.rollup;
     END IF;
     LOOP
