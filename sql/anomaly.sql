@@ -1,5 +1,5 @@
--- Anomalies: sessions, also those still going on, that are far above what is usual for their workflow, or go in circles. Read
--- from the ledger when asked; nothing of it is in the path of a call.
+-- Anomalies: sessions, also those still going on, that are far above what is usual for their workflow or go in circles, and hours
+-- with far too much spend. Read from the ledger when asked; nothing of it is in the path of a call.
 
 CREATE TYPE tokbudget.anomaly_info AS (
     account text,
@@ -14,22 +14,24 @@ CREATE TYPE tokbudget.anomaly_info AS (
     severity text,
     first_seen timestamp with time zone,
     last_step_at timestamp with time zone,
-    reason text
+    reason text,
+    hour timestamp with time zone
 );
 COMMENT ON TYPE tokbudget.anomaly_info IS 'one anomaly as tb_anomalies shows it';
-COMMENT ON COLUMN tokbudget.anomaly_info.account IS 'path of the account that the session spends from';
+COMMENT ON COLUMN tokbudget.anomaly_info.account IS 'path of the account that the session spends from, or whose spend of an hour is odd';
 COMMENT ON COLUMN tokbudget.anomaly_info.workflow IS 'attribute workflow; NULL for none';
-COMMENT ON COLUMN tokbudget.anomaly_info.session IS 'attribute session';
-COMMENT ON COLUMN tokbudget.anomaly_info.quantity IS 'what is odd: a quantity as in tokbudget.session_baseline; or tool_repeat, prompt_repeat (the same again and again), tool_cycle, prompt_cycle (two in turn)';
+COMMENT ON COLUMN tokbudget.anomaly_info.session IS 'attribute session; NULL for the spend of an hour';
+COMMENT ON COLUMN tokbudget.anomaly_info.quantity IS 'what is odd: a quantity as in tokbudget.session_baseline; tool_repeat, prompt_repeat (the same again and again), tool_cycle, prompt_cycle (two in turn); or hourly_cost (of a workflow of a root account, or of another account with all below it)';
 COMMENT ON COLUMN tokbudget.anomaly_info.value IS 'the quantity so far: currency units for cost, seconds for duration_seconds, counts otherwise';
-COMMENT ON COLUMN tokbudget.anomaly_info.baseline_median IS 'median of the quantity over the sessions of the baseline; NULL for a loop';
+COMMENT ON COLUMN tokbudget.anomaly_info.baseline_median IS 'median of the quantity over the sessions of the baseline, or of the same hour in the weeks before; NULL for a loop';
 COMMENT ON COLUMN tokbudget.anomaly_info.baseline_log_mad IS 'median absolute deviation of natural logarithms; NULL for a loop';
 COMMENT ON COLUMN tokbudget.anomaly_info.score IS 'modified z-score of the logarithm: how far it is off in units of the usual spread; NULL for a loop';
 COMMENT ON COLUMN tokbudget.anomaly_info.times_baseline IS 'value over median; NULL where the median is 0, and for a loop';
-COMMENT ON COLUMN tokbudget.anomaly_info.severity IS 'critical: at least ten times the median and a score of 3.5, or a loop of three times the calls that make one. warning: at least three times the median and a score of 3.5, or a loop. info: at least ten times the median of a workflow whose sessions differ that much';
+COMMENT ON COLUMN tokbudget.anomaly_info.severity IS 'critical: at least ten times the median and a score of 3.5, or a loop of three times the calls that make one. warning: at least three times the median and a score of 3.5, or a loop; where the median is 0 it is never critical. info: at least ten times the median of a workflow whose sessions differ that much';
 COMMENT ON COLUMN tokbudget.anomaly_info.first_seen IS 'when the first alert of it was written; NULL when there is none yet';
-COMMENT ON COLUMN tokbudget.anomaly_info.last_step_at IS 'when the session last spent; of a loop, its last call';
+COMMENT ON COLUMN tokbudget.anomaly_info.last_step_at IS 'when the session last spent; of a loop, its last call; of an hour, its end, or now';
 COMMENT ON COLUMN tokbudget.anomaly_info.reason IS 'what is odd, in words';
+COMMENT ON COLUMN tokbudget.anomaly_info.hour IS 'start of the hour whose spend is odd; NULL for a session';
 
 CREATE FUNCTION tokbudget._judge_sessions(
     tenant_id integer, account_id bigint, since timestamp with time zone, baselines tokbudget.session_baseline[]
@@ -46,9 +48,7 @@ CREATE FUNCTION tokbudget._judge_sessions(
         SELECT s.account_id, s.session, s.currency, s.last_at, baseline.*, taken.value,
             tokbudget._score(taken.value::double precision, baseline.median::double precision, baseline.log_mad::double precision,
                 baseline.grain) AS score,
-            round(taken.value / NULLIF(baseline.median, 0), 2) AS times_baseline,
-            CASE WHEN baseline.median > 0 THEN taken.value / baseline.median
-                ELSE taken.value / baseline.grain::numeric + 1 END AS times
+            taken.value / NULLIF(baseline.median, 0) AS times_baseline
         FROM tokbudget._sessions(_judge_sessions.tenant_id, _judge_sessions.account_id, _judge_sessions.since) AS s
         CROSS JOIN LATERAL (VALUES
             ('cost', s.cost), ('tokens', s.input_tokens::numeric + s.output_tokens), ('steps', s.steps), ('retries', s.retries),
@@ -61,8 +61,8 @@ CREATE FUNCTION tokbudget._judge_sessions(
         WHERE s.last_at >= _judge_sessions.since AND taken.value >= baseline.flagged_from
     )
     SELECT odd.account_id, odd.workflow, odd.session, '-infinity'::timestamp with time zone, odd.quantity,
-        trim_scale(odd.value), odd.median, odd.log_mad, round(odd.score::numeric, 2), odd.times_baseline,
-        CASE WHEN odd.score < 3.5 THEN 'info' WHEN odd.times >= 10 THEN 'critical' ELSE 'warning' END,
+        trim_scale(odd.value), odd.median, odd.log_mad, round(odd.score::numeric, 2), round(odd.times_baseline, 2),
+        CASE WHEN odd.score < 3.5 THEN 'info' WHEN odd.times_baseline >= 10 THEN 'critical' ELSE 'warning' END,
         odd.last_at,
         format('session %s has %s %s %s (%s against %s %s)', left(odd.session, 100), odd.verb,
             CASE WHEN odd.times_baseline IS NULL THEN 'more than the median of'
@@ -75,21 +75,23 @@ COMMENT ON FUNCTION tokbudget._judge_sessions(integer, bigint, timestamp with ti
     'internal: sessions of an account and all below it with a step since then that are far above the baselines';
 
 CREATE FUNCTION tokbudget._find_anomalies(
-    tenant_id integer, account_id bigint, since timestamp with time zone, workflow text, baselines tokbudget.session_baseline[],
+    account tokbudget.account, since timestamp with time zone, workflow text, baselines tokbudget.session_baseline[],
     tool_repeats integer, prompt_repeats integer, repeat_window interval
 ) RETURNS SETOF tokbudget.anomaly_finding
     LANGUAGE sql STABLE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
     AS $$
     SELECT judged.*
-    FROM tokbudget._judge_sessions(_find_anomalies.tenant_id, _find_anomalies.account_id, _find_anomalies.since,
+    FROM tokbudget._judge_sessions((_find_anomalies.account).tenant_id, (_find_anomalies.account).account_id, _find_anomalies.since,
         _find_anomalies.baselines) AS judged
     UNION ALL
     SELECT loops.*
-    FROM tokbudget._session_loops(_find_anomalies.tenant_id, _find_anomalies.account_id, _find_anomalies.since, _find_anomalies.workflow,
-        _find_anomalies.tool_repeats, _find_anomalies.prompt_repeats, _find_anomalies.repeat_window) AS loops
+    FROM tokbudget._session_loops((_find_anomalies.account).tenant_id, (_find_anomalies.account).account_id, _find_anomalies.since,
+        _find_anomalies.workflow, _find_anomalies.tool_repeats, _find_anomalies.prompt_repeats, _find_anomalies.repeat_window) AS loops
+    UNION ALL
+    SELECT spikes.* FROM tokbudget._spend_spikes(_find_anomalies.account, _find_anomalies.since, _find_anomalies.workflow) AS spikes
 $$;
-COMMENT ON FUNCTION tokbudget._find_anomalies(integer, bigint, timestamp with time zone, text, tokbudget.session_baseline[], integer, integer, interval) IS
+COMMENT ON FUNCTION tokbudget._find_anomalies(tokbudget.account, timestamp with time zone, text, tokbudget.session_baseline[], integer, integer, interval) IS
     'internal: every anomaly of an account and all below it since then';
 
 CREATE FUNCTION tokbudget._severity_rank(severity text) RETURNS integer
@@ -145,8 +147,9 @@ BEGIN
     );
     RETURN QUERY
         SELECT spender.path::text, finding.workflow, finding.session, finding.quantity, finding.value, finding.median, finding.log_mad,
-            finding.score, finding.times_baseline, finding.severity, told.first_seen, finding.last_at, finding.reason
-        FROM tokbudget._find_anomalies(found_account.tenant_id, found_account.account_id, beginning, tb_anomalies.workflow, baselines,
+            finding.score, finding.times_baseline, finding.severity, told.first_seen, finding.last_at, finding.reason,
+            NULLIF(finding.window_start, '-infinity')
+        FROM tokbudget._find_anomalies(found_account, beginning, tb_anomalies.workflow, baselines,
             tb_anomalies.tool_repeats, tb_anomalies.prompt_repeats, tb_anomalies.repeat_window) AS finding
         LEFT JOIN tokbudget.account AS spender
             ON spender.tenant_id = found_account.tenant_id AND spender.account_id = finding.account_id
@@ -156,8 +159,9 @@ BEGIN
                 AND tokbudget._anomaly_subject(alert.session, alert.workflow) = tokbudget._anomaly_subject(finding.session, finding.workflow)
                 AND alert.window_start = finding.window_start AND alert.quantity = finding.quantity
         ) AS told ON true
-        ORDER BY tokbudget._severity_rank(finding.severity) DESC, finding.times_baseline DESC NULLS LAST, finding.session, finding.quantity;
+        ORDER BY tokbudget._severity_rank(finding.severity) DESC, finding.times_baseline DESC NULLS LAST,
+            finding.session, finding.workflow, finding.window_start, finding.quantity;
 END;
 $$;
 COMMENT ON FUNCTION @extschema@.tb_anomalies(text, timestamp with time zone, text, interval, integer, integer, integer, interval) IS
-    'sessions of the account and all below it with a step since then (NULL for a day ago) that are far above what was usual for their workflow before, also those still going on, and those that go in circles; the worst first, one row per session and quantity. The baseline is that of tb_session_baselines; workflows with fewer sessions in it than minimum_sessions are looked at for loops only. A loop is the same tool (attribute tool) tool_repeats times in a row, the same prompt (attribute prompt_hash) prompt_repeats times, two of them in turn that many times, or one of them twice as often within repeat_window. Raises TB002 for an unknown account, TB008 for a malformed path or an argument out of bounds, 42501 for a role that may not read the account';
+    'sessions of the account and all below it with a step since then (NULL for a day ago) that are far above what was usual for their workflow before, also those still going on, those that go in circles, and hours (of the last 31 days at most) whose spend is far above that of the same hour in the eight weeks before; the worst first, one row per session and quantity. The baseline is that of tb_session_baselines; workflows with fewer sessions in it than minimum_sessions are looked at for loops only. A loop is the same tool (attribute tool) tool_repeats times in a row, the same prompt (attribute prompt_hash) prompt_repeats times, two of them in turn that many times, or one of them twice as often within repeat_window. Raises TB002 for an unknown account, TB008 for a malformed path or an argument out of bounds, 42501 for a role that may not read the account';

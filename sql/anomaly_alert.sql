@@ -69,8 +69,7 @@ BEGIN
         ORDER BY a.tenant_id
     LOOP
         written := written + tokbudget._write_anomaly_alerts(top_account.tenant_id, ARRAY(
-            SELECT finding FROM tokbudget._find_anomalies(top_account.tenant_id, top_account.account_id, beginning,
-                tb_detect_anomalies.workflow, ARRAY(
+            SELECT finding FROM tokbudget._find_anomalies(top_account, beginning, tb_detect_anomalies.workflow, ARRAY(
                     SELECT usual FROM tokbudget._session_baselines(top_account.tenant_id, top_account.account_id,
                         before - tb_detect_anomalies.baseline, before, tb_detect_anomalies.workflow,
                         tb_detect_anomalies.minimum_sessions) AS usual
@@ -104,22 +103,24 @@ CREATE FUNCTION tokbudget._detect_anomalies(at_most interval, OUT written intege
 DECLARE
     present CONSTANT timestamp with time zone := tokbudget._now();
     began_at CONSTANT timestamp with time zone := clock_timestamp();
-    top_account record;
+    next record;
+    top_account tokbudget.account;
     progress tokbudget.anomaly_progress;
     beginning timestamp with time zone;
     before timestamp with time zone;
 BEGIN
     written := 0;
     is_pending := false;
-    FOR top_account IN
-        SELECT a.tenant_id, a.account_id, p.judged_until
+    FOR next IN
+        SELECT a AS account, p.judged_until
         FROM tokbudget.account AS a
         LEFT JOIN tokbudget.anomaly_progress AS p ON p.tenant_id = a.tenant_id
         WHERE a.parent_id IS NULL
         ORDER BY p.judged_until NULLS FIRST, a.tenant_id
     LOOP
         -- Once more the last minutes: what has committed since may have been recorded before, and a loop needs its first calls.
-        beginning := GREATEST(LEAST(top_account.judged_until, present) - interval '10 minutes', present - interval '1 day');
+        top_account := next.account;
+        beginning := GREATEST(LEAST(next.judged_until, present) - interval '10 minutes', present - interval '1 day');
         CONTINUE WHEN NOT EXISTS (
             SELECT FROM tokbudget.entry
             WHERE entry.tenant_id = top_account.tenant_id AND entry.recorded_at >= beginning
@@ -142,7 +143,7 @@ BEGIN
             progress.baselines_at := present;
         END IF;
         written := written + tokbudget._write_anomaly_alerts(top_account.tenant_id, ARRAY(
-            SELECT finding FROM tokbudget._find_anomalies(top_account.tenant_id, top_account.account_id, beginning, NULL,
+            SELECT finding FROM tokbudget._find_anomalies(top_account, beginning, NULL,
                 progress.baselines, 10, 5, interval '10 minutes') AS finding
         ));
         UPDATE tokbudget.anomaly_progress AS p

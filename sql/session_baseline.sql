@@ -36,10 +36,10 @@ CREATE FUNCTION tokbudget._session_quantities()
         ('cost', 0.000001::double precision, 0::double precision, 'spent', NULL),
         ('tokens', 1, 100, 'used', 'tokens'),
         ('steps', 1, 5, 'made', 'steps'),
-        ('retries', 1, 3, 'made', 'retries'),
+        ('retries', 1, 5, 'made', 'retries'),
         ('tool_calls', 1, 5, 'made', 'tool calls'),
         ('max_input_tokens', 1, 100, 'sent in one call', 'input tokens'),
-        ('duration_seconds', 1, 30, 'lasted', 'seconds')
+        ('duration_seconds', 10, 60, 'lasted', 'seconds')
 $$;
 COMMENT ON FUNCTION tokbudget._session_quantities() IS
     'internal: what a session is judged by; amounts below the grain and less than least_excess above the median are nothing; verb and unit (NULL for the currency) are for the reason in words';

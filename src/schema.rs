@@ -57,4 +57,9 @@ extension_sql_file!("../sql/waste.sql", name = "waste", requires = ["service_lev
 extension_sql_file!("../sql/waste_trend.sql", name = "waste_trend", requires = ["waste"]);
 extension_sql_file!("../sql/context.sql", name = "context", requires = ["waste_trend"]);
 extension_sql_file!("../sql/context_growth.sql", name = "context_growth", requires = ["context"]);
-extension_sql_file!("../sql/privilege.sql", name = "privilege", requires = ["context_growth"], finalize);
+extension_sql_file!("../sql/session_baseline.sql", name = "session_baseline", requires = ["context_growth"]);
+extension_sql_file!("../sql/anomaly_loop.sql", name = "anomaly_loop", requires = ["session_baseline"]);
+extension_sql_file!("../sql/anomaly_spike.sql", name = "anomaly_spike", requires = ["anomaly_loop"]);
+extension_sql_file!("../sql/anomaly.sql", name = "anomaly", requires = ["anomaly_spike"]);
+extension_sql_file!("../sql/anomaly_alert.sql", name = "anomaly_alert", requires = ["anomaly"]);
+extension_sql_file!("../sql/privilege.sql", name = "privilege", requires = ["anomaly_alert"], finalize);

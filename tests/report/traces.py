@@ -15,6 +15,7 @@ ANOMALIES = ["runaway", "retry_storm", "tool_loop", "ping_pong", "prompt_loop", 
 @dataclass(frozen=True)
 class Workflow:
     name: str
+    # If it were always as busy as on a working day after lunch.
     sessions_a_day: int
     steps: float
     spread: float
@@ -28,14 +29,14 @@ class Workflow:
 
 
 WORKFLOWS = [
-    Workflow("triage", 80, 6, 0.35, 1500, 200, 150, 0.3, 15),
-    Workflow("support", 60, 10, 0.5, 1200, 400, 250, 0.2, 40),
-    Workflow("research", 30, 25, 0.6, 3000, 700, 500, 0.7, 20),
-    Workflow("coding", 30, 40, 0.7, 6000, 900, 700, 0.8, 25),
+    Workflow("triage", 200, 6, 0.35, 1500, 200, 150, 0.3, 15),
+    Workflow("support", 150, 10, 0.5, 1200, 400, 250, 0.2, 40),
+    Workflow("research", 70, 25, 0.6, 3000, 700, 500, 0.7, 20),
+    Workflow("coding", 60, 40, 0.7, 6000, 900, 700, 0.8, 25),
     # Nearly the same each time.
-    Workflow("extract", 60, 2, 0.0, 4000, 0, 300, 0.0, 5),
+    Workflow("extract", 150, 2, 0.0, 4000, 0, 300, 0.0, 5),
     # Of very different sizes.
-    Workflow("reports", 25, 12, 1.1, 2500, 600, 900, 0.4, 30),
+    Workflow("reports", 60, 12, 1.1, 2500, 600, 900, 0.4, 30),
 ]
 
 
@@ -81,11 +82,10 @@ class Traces:
         by_hour = 0.15 + 0.85 * math.exp(-((at.hour - 14) / 4.5) ** 2)
         return by_hour * (0.35 if at.weekday() >= 5 else 1)
 
-    def starts(self, workflow: Workflow, day: datetime) -> Iterator[datetime]:
-        for _ in range(workflow.sessions_a_day):
-            at = day + timedelta(seconds=self.random.uniform(0, 86400))
-            # About 0.45 of the instants of a working day pass.
-            if self.random.random() < self.busy(at) * 2:
+    def starts(self, workflow: Workflow, since: datetime, until: datetime) -> Iterator[datetime]:
+        for _ in range(round(workflow.sessions_a_day * (until - since) / timedelta(days=1))):
+            at = since + self.random.random() * (until - since)
+            if self.random.random() < self.busy(at):
                 yield at
 
     def session(self, workflow: Workflow, at: datetime, anomaly: str | None = None) -> Session:
@@ -165,18 +165,10 @@ class Traces:
         for step in self.further(session, workflow, round(max(60, workflow.steps * self.random.uniform(8, 14))), workflow.context, 240):
             step.tool = self.random.choice(TOOLS)
 
-    def history(self, until: datetime, days: int) -> list[Session]:
-        sessions = []
-        for ago in range(days, 0, -1):
-            day = until - timedelta(days=ago)
-            sessions += [self.session(workflow, at) for workflow in WORKFLOWS for at in self.starts(workflow, day)]
-        return sessions
+    def ordinary(self, since: datetime, until: datetime) -> list[Session]:
+        return [self.session(workflow, at) for workflow in WORKFLOWS for at in self.starts(workflow, since, until)]
 
-    def day(self, day: datetime, anomalies_each: int) -> list[Session]:
-        sessions = [self.session(workflow, at) for workflow in WORKFLOWS for at in self.starts(workflow, day)]
-        for anomaly in ANOMALIES:
-            for number in range(anomalies_each):
-                workflow = WORKFLOWS[number % len(WORKFLOWS)]
-                at = day + timedelta(seconds=self.random.uniform(0, 16 * 3600))
-                sessions.append(self.session(workflow, at, anomaly))
-        return sessions
+    def odd(self, since: datetime, until: datetime, count: int) -> list[Session]:
+        """So many of each kind, in all workflows in turn."""
+        return [self.session(WORKFLOWS[number % len(WORKFLOWS)], since + self.random.random() * (until - since), anomaly)
+                for anomaly in ANOMALIES for number in range(count)]
