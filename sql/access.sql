@@ -116,7 +116,7 @@ DECLARE
     administer CONSTANT name[] := spend || audit || '{tb_create_account, tb_set_account, tb_rename_account, tb_move_account,
         tb_close_account, tb_set_tenant, tb_freeze, tb_thaw, tb_create_budget, tb_change_budget, tb_close_budget, tb_grant, tb_revoke_grant,
         tb_set_quota, tb_remove_quota, tb_set_first_use, tb_adjust, tb_refund, tb_set_rate, tb_set_unpriced, tb_rerate, tb_guard, tb_unguard,
-        tb_set_outcome_value, tb_slo, tb_remove_slo, tb_detect_anomalies, tb_grant_access, tb_revoke_access}'::name[];
+        tb_set_outcome_value, tb_slo, tb_remove_slo, tb_detect_anomalies, tb_set_anomaly_alerts, tb_grant_access, tb_revoke_access}'::name[];
 BEGIN
     RETURN CASE privilege WHEN 'spend' THEN spend WHEN 'read' THEN read WHEN 'audit' THEN audit WHEN 'administer' THEN administer END;
 END;

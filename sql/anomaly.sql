@@ -97,8 +97,8 @@ COMMENT ON FUNCTION tokbudget._find_anomalies(tokbudget.account, timestamp with 
 CREATE FUNCTION tokbudget._severity_rank(severity text) RETURNS integer
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
-    AS $$ SELECT array_position(ARRAY['info', 'warning', 'critical'], severity) $$;
-COMMENT ON FUNCTION tokbudget._severity_rank(text) IS 'internal: 1 for info, 2 for warning, 3 for critical';
+    AS $$ SELECT array_position(ARRAY['info', 'warning', 'critical', 'none'], severity) $$;
+COMMENT ON FUNCTION tokbudget._severity_rank(text) IS 'internal: 1 for info, 2 for warning, 3 for critical, and 4 for none, which nothing reaches';
 
 CREATE FUNCTION tokbudget._check_loop(tool_repeats integer, prompt_repeats integer, repeat_window interval) RETURNS void
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE

@@ -15,13 +15,15 @@ BEGIN
         SESSION_USER, finding.workflow, finding.session, finding.quantity, finding.value, finding.median, finding.score,
         finding.severity, finding.reason
     FROM unnest(_write_anomaly_alerts.findings) AS finding
-    WHERE NOT EXISTS (
-        SELECT FROM tokbudget.alert AS told
-        WHERE told.tenant_id = _write_anomaly_alerts.tenant_id AND told.kind = 'anomaly' AND told.account_id = finding.account_id
-            AND tokbudget._anomaly_subject(told.session, told.workflow) = tokbudget._anomaly_subject(finding.session, finding.workflow)
-            AND told.window_start = finding.window_start AND told.quantity = finding.quantity
-            AND tokbudget._severity_rank(told.severity) >= tokbudget._severity_rank(finding.severity)
-    )
+    WHERE tokbudget._severity_rank(finding.severity) >= tokbudget._severity_rank(
+            tokbudget._least_severity(_write_anomaly_alerts.tenant_id, finding.account_id, finding.workflow))
+        AND NOT EXISTS (
+            SELECT FROM tokbudget.alert AS told
+            WHERE told.tenant_id = _write_anomaly_alerts.tenant_id AND told.kind = 'anomaly' AND told.account_id = finding.account_id
+                AND tokbudget._anomaly_subject(told.session, told.workflow) = tokbudget._anomaly_subject(finding.session, finding.workflow)
+                AND told.window_start = finding.window_start AND told.quantity = finding.quantity
+                AND tokbudget._severity_rank(told.severity) >= tokbudget._severity_rank(finding.severity)
+        )
     -- In one order, so that of two who look at once one waits for the other.
     ORDER BY finding.account_id, finding.session, finding.workflow, finding.window_start, finding.quantity
     ON CONFLICT DO NOTHING;
@@ -30,7 +32,7 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION tokbudget._write_anomaly_alerts(integer, tokbudget.anomaly_finding[]) IS
-    'internal: writes an alert of each anomaly that there is none of yet at that severity or a higher one; returns how many';
+    'internal: writes an alert of each anomaly that there is to be one of, and is none of yet at that severity or a higher one; returns how many';
 
 CREATE FUNCTION @extschema@.tb_detect_anomalies(
     account text DEFAULT NULL,
@@ -80,7 +82,7 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION @extschema@.tb_detect_anomalies(text, timestamp with time zone, text, interval, integer, integer, integer, interval) IS
-    'writes an alert of each anomaly that tb_anomalies with the same arguments shows, once per session, quantity and severity, also where several look at once; returns how many were new. account NULL is every root account, for superusers and the owner of the extension. Upkeep does it by itself for every root account. Raises TB002 for an unknown account, TB008 for a malformed path or an argument out of bounds, 42501 for a role that does not administer the account';
+    'writes an alert of each anomaly that tb_anomalies with the same arguments shows and tb_set_anomaly_alerts leaves, once per session, quantity and severity, also where several look at once; returns how many were new. account NULL is every root account, for superusers and the owner of the extension. Upkeep does it by itself for every root account. Raises TB002 for an unknown account, TB008 for a malformed path or an argument out of bounds, 42501 for a role that does not administer the account';
 
 -- Where upkeep has got to. Baselines move slowly, so they are kept for a few minutes.
 CREATE TABLE tokbudget.anomaly_progress (

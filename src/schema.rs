@@ -61,5 +61,6 @@ extension_sql_file!("../sql/session_baseline.sql", name = "session_baseline", re
 extension_sql_file!("../sql/anomaly_loop.sql", name = "anomaly_loop", requires = ["session_baseline"]);
 extension_sql_file!("../sql/anomaly_spike.sql", name = "anomaly_spike", requires = ["anomaly_loop"]);
 extension_sql_file!("../sql/anomaly.sql", name = "anomaly", requires = ["anomaly_spike"]);
-extension_sql_file!("../sql/anomaly_alert.sql", name = "anomaly_alert", requires = ["anomaly"]);
+extension_sql_file!("../sql/anomaly_rule.sql", name = "anomaly_rule", requires = ["anomaly"]);
+extension_sql_file!("../sql/anomaly_alert.sql", name = "anomaly_alert", requires = ["anomaly_rule"]);
 extension_sql_file!("../sql/privilege.sql", name = "privilege", requires = ["anomaly_alert"], finalize);

@@ -99,6 +99,19 @@ SELECT anomalies_found FROM tb_maintain(0);
 SELECT anomalies_found FROM tb_maintain(0);
 SELECT session, quantity, severity FROM tokbudget.anomaly WHERE tenant = 'an' AND workflow = 'many' ORDER BY quantity;
 
+-- Who wants to be told of what: the nearest account decides, there the rule of the workflow. Of again there are two, retries and
+-- duration_seconds; of huge three, critical; of large three, for information; and five loops of an/other.
+SELECT tb_set_anomaly_alerts('an', 'none'), tb_set_anomaly_alerts('an', 'info', workflow => 'wide'), tb_set_anomaly_alerts('an/team', 'warning'), tb_set_anomaly_alerts('an/team', 'none', workflow => 'wide', reason => 'noisy');
+SELECT tb_detect_anomalies('an', since => '2026-03-02 12:00', minimum_sessions => 5) AS of_again;
+SELECT tb_set_anomaly_alerts('an/team', 'critical', workflow => 'wide');
+SELECT tb_detect_anomalies('an', since => '2026-03-02 12:00', minimum_sessions => 5) AS of_huge;
+SELECT tb_set_anomaly_alerts('an', 'info'), tb_set_anomaly_alerts('an/team', 'info', workflow => 'wide'), tb_set_anomaly_alerts('an/team', 'info');
+SELECT tb_detect_anomalies('an', since => '2026-03-02 12:00', minimum_sessions => 5) AS others;
+SELECT account, action, before, after, reason FROM tb_changes('an') WHERE action = 'set_anomaly_alerts' ORDER BY account, after->>'workflow', before NULLS FIRST;
+SELECT * FROM refused($$SELECT tb_set_anomaly_alerts('an', 'some')$$);
+SELECT code_of($$SELECT tb_set_anomaly_alerts('an', NULL)$$), code_of($$SELECT tb_set_anomaly_alerts('an', 'info', workflow => '')$$), code_of($$SELECT tb_set_anomaly_alerts('an', 'info', workflow => repeat('x', 1001))$$),
+       code_of($$SELECT tb_set_anomaly_alerts('an/nobody', 'info')$$);
+
 -- Alerts, with those of budgets.
 SELECT created_at, account, budget, meter, kind, percent, spent, amount, window_start, workflow, session, quantity, value, baseline_median, score, severity FROM tb_alerts('an') ORDER BY created_at, session, quantity;
 SELECT account, kind, window_start, workflow, quantity FROM tb_alerts('an-hour');
