@@ -53,19 +53,16 @@ CREATE FUNCTION tokbudget._spend_spikes(account tokbudget.account, since timesta
             SELECT DISTINCT looked_at.hour - ago * interval '7 days' FROM looked_at CROSS JOIN generate_series(0, 8) AS ago
         ), _spend_spikes.workflow) AS by_hour
         WHERE by_hour.cost > 0
-    ), judged AS (
-        SELECT now.*, past.weeks, usual.median, usual.log_mad
-        FROM looked_at
-        JOIN spend AS now ON now.hour = looked_at.hour
+    ), past AS (
         -- Weeks without any spend in that hour say nothing: the workflow may not have been there.
-        CROSS JOIN LATERAL (
-            SELECT array_agg(before.cost::double precision) AS costs, count(*) AS weeks
-            FROM spend AS before
-            WHERE before.workflow IS NOT DISTINCT FROM now.workflow AND before.currency = now.currency
-                AND before.hour IN (SELECT now.hour - ago * interval '7 days' FROM generate_series(1, 8) AS ago)
-        ) AS past
-        CROSS JOIN LATERAL tokbudget._median_and_log_mad(past.costs, 0.000001) AS usual
-        WHERE past.weeks >= 4
+        SELECT spend.*, array_agg(spend.cost::double precision) OVER (
+            PARTITION BY spend.workflow, spend.currency, extract(epoch FROM spend.hour)::bigint % (7 * 24 * 3600) ORDER BY spend.hour
+            RANGE BETWEEN interval '56 days' PRECEDING AND interval '7 days' PRECEDING) AS costs
+        FROM spend
+    ), judged AS (
+        SELECT past.*, usual.median, usual.log_mad
+        FROM past CROSS JOIN LATERAL tokbudget._median_and_log_mad(past.costs, 0.000001) AS usual
+        WHERE past.hour IN (SELECT looked_at.hour FROM looked_at) AND cardinality(past.costs) >= 4
     )
     SELECT (_spend_spikes.account).account_id, judged.workflow, NULL::text, judged.hour, 'hourly_cost', trim_scale(judged.cost),
         trim_scale(round(judged.median::numeric, 9)), trim_scale(round(judged.log_mad::numeric, 6)), round(scored.score::numeric, 2),

@@ -131,7 +131,7 @@ class Traces:
 
     def runaway(self, session: Session, workflow: Workflow, context: float) -> None:
         """Never done: many times as many steps as usual, each with another prompt and tool."""
-        for step in self.further(session, workflow, round(workflow.steps * self.random.uniform(25, 50)), context, workflow.seconds):
+        for step in self.further(session, workflow, round(workflow.steps * self.random.uniform(6, 40)), context, workflow.seconds):
             step.tool = self.random.choice(TOOLS)
 
     def retry_storm(self, session: Session, workflow: Workflow, context: float) -> None:
