@@ -44,21 +44,41 @@ CREATE FUNCTION tokbudget._judge_sessions(
         FROM unnest(_judge_sessions.baselines) AS usual
         JOIN tokbudget._session_quantities() AS kind ON kind.quantity = usual.quantity
         WHERE usual.flagged_from IS NOT NULL
+    ), limits AS (
+        -- Side by side, so that a session is compared once. What has no baseline is beyond no limit.
+        SELECT baseline.workflow,
+            COALESCE(max(baseline.flagged_from) FILTER (WHERE baseline.quantity = 'cost'), 'infinity') AS cost,
+            COALESCE(max(baseline.flagged_from) FILTER (WHERE baseline.quantity = 'tokens'), 'infinity') AS tokens,
+            COALESCE(max(baseline.flagged_from) FILTER (WHERE baseline.quantity = 'steps'), 'infinity') AS steps,
+            COALESCE(max(baseline.flagged_from) FILTER (WHERE baseline.quantity = 'retries'), 'infinity') AS retries,
+            COALESCE(max(baseline.flagged_from) FILTER (WHERE baseline.quantity = 'tool_calls'), 'infinity') AS tool_calls,
+            COALESCE(max(baseline.flagged_from) FILTER (WHERE baseline.quantity = 'max_input_tokens'), 'infinity') AS max_input_tokens,
+            COALESCE(max(baseline.flagged_from) FILTER (WHERE baseline.quantity = 'duration_seconds'), 'infinity') AS duration_seconds
+        FROM baseline GROUP BY baseline.workflow
+    ), beyond AS (
+        SELECT s.account_id, s.session, s.workflow, s.currency, s.last_at, s.cost, s.input_tokens + s.output_tokens AS tokens, s.steps,
+            s.retries, s.tool_calls, s.max_input_tokens, extract(epoch FROM s.last_at - s.started_at) AS duration_seconds
+        FROM tokbudget._sessions(_judge_sessions.tenant_id, _judge_sessions.account_id, _judge_sessions.since) AS s
+        JOIN limits ON COALESCE(limits.workflow, '') = COALESCE(s.workflow, '')
+            AND (limits.workflow IS NULL) = (s.workflow IS NULL)
+        WHERE s.last_at >= _judge_sessions.since AND (
+            s.cost >= limits.cost OR s.input_tokens + s.output_tokens >= limits.tokens OR s.steps >= limits.steps
+            OR s.retries >= limits.retries OR s.tool_calls >= limits.tool_calls OR s.max_input_tokens >= limits.max_input_tokens
+            OR extract(epoch FROM s.last_at - s.started_at) >= limits.duration_seconds
+        )
     ), odd AS (
-        SELECT s.account_id, s.session, s.currency, s.last_at, baseline.*, taken.value,
+        SELECT beyond.account_id, beyond.session, beyond.currency, beyond.last_at, baseline.*, taken.value,
             tokbudget._score(taken.value::double precision, baseline.median::double precision, baseline.log_mad::double precision,
                 baseline.grain) AS score,
             taken.value / NULLIF(baseline.median, 0) AS times_baseline
-        FROM tokbudget._sessions(_judge_sessions.tenant_id, _judge_sessions.account_id, _judge_sessions.since) AS s
+        FROM beyond
         CROSS JOIN LATERAL (VALUES
-            ('cost', s.cost), ('tokens', s.input_tokens::numeric + s.output_tokens), ('steps', s.steps), ('retries', s.retries),
-            ('tool_calls', s.tool_calls), ('max_input_tokens', s.max_input_tokens),
-            ('duration_seconds', extract(epoch FROM s.last_at - s.started_at))
+            ('cost', beyond.cost), ('tokens', beyond.tokens), ('steps', beyond.steps), ('retries', beyond.retries),
+            ('tool_calls', beyond.tool_calls), ('max_input_tokens', beyond.max_input_tokens),
+            ('duration_seconds', beyond.duration_seconds)
         ) AS taken (quantity, value)
-        JOIN baseline ON baseline.quantity = taken.quantity
-            AND COALESCE(baseline.workflow, '') = COALESCE(s.workflow, '')
-            AND (baseline.workflow IS NULL) = (s.workflow IS NULL)
-        WHERE s.last_at >= _judge_sessions.since AND taken.value >= baseline.flagged_from
+        JOIN baseline ON baseline.quantity = taken.quantity AND baseline.workflow IS NOT DISTINCT FROM beyond.workflow
+        WHERE taken.value >= baseline.flagged_from
     )
     SELECT odd.account_id, odd.workflow, odd.session, '-infinity'::timestamp with time zone, odd.quantity,
         trim_scale(odd.value), odd.median, odd.log_mad, round(odd.score::numeric, 2), round(odd.times_baseline, 2),

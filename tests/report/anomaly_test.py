@@ -126,7 +126,7 @@ def test_what_goes_wrong_is_found_and_what_does_not_is_left_alone() -> None:
     print(f"with info: precision {share(right_info, right_info + found[None, 'info'])}, recall {share(right_info, all_wrong)}")
     print(f"ordinary sessions told of: {found[None]} of {count[None]} beside them; of the days before {flagged_before} of {judged_before}")
     assert right / (right + found[None]) >= 0.95
-    assert right / all_wrong >= 0.88 and narrow / narrow_all >= 0.97
+    assert right / all_wrong >= 0.88 and narrow / narrow_all >= 0.95
     assert right_info / all_wrong >= 0.97 and right_info / (right_info + found[None, "info"]) >= 0.93
     assert flagged_before / judged_before <= 0.02
     # Those that go on for hours are noticed with most of what they would cost still unspent.
