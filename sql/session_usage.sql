@@ -182,6 +182,9 @@ COMMENT ON FUNCTION tokbudget._changed_sessions(pg_snapshot, xid8, pg_snapshot) 
 CREATE FUNCTION tokbudget._refresh_session_usage(after pg_snapshot, after_own xid8, until pg_snapshot) RETURNS void
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
+    SET jit = off
+    SET enable_seqscan = off
+    SET work_mem = '64MB'
     AS $$
 BEGIN
     -- Whoever refreshes holds the lock of the roll-ups, so nobody changes a row between its reading and its writing.
@@ -208,7 +211,9 @@ CREATE FUNCTION tokbudget._unit_usage(
 ) RETURNS SETOF tokbudget.session_usage
     LANGUAGE plpgsql STABLE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
+    -- The planner cannot know how few entries the roll-up has not seen.
     SET jit = off
+    SET enable_seqscan = off
     AS $$
 #variable_conflict use_column
 DECLARE
