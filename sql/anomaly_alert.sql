@@ -107,7 +107,8 @@ DECLARE
     began_at CONSTANT timestamp with time zone := clock_timestamp();
     next record;
     top_account tokbudget.account;
-    progress tokbudget.anomaly_progress;
+    usual tokbudget.session_baseline[];
+    usual_at timestamp with time zone;
     beginning timestamp with time zone;
     before timestamp with time zone;
 BEGIN
@@ -133,23 +134,23 @@ BEGIN
             RETURN;
         END IF;
         INSERT INTO tokbudget.anomaly_progress (tenant_id) VALUES (top_account.tenant_id) ON CONFLICT DO NOTHING;
-        SELECT p.* INTO progress FROM tokbudget.anomaly_progress AS p
+        SELECT p.baselines, p.baselines_at INTO usual, usual_at FROM tokbudget.anomaly_progress AS p
         WHERE p.tenant_id = top_account.tenant_id FOR UPDATE SKIP LOCKED;
         CONTINUE WHEN NOT FOUND;
-        IF progress.baselines_at IS NULL OR progress.baselines_at NOT BETWEEN present - interval '10 minutes' AND present THEN
+        IF usual_at IS NULL OR usual_at NOT BETWEEN present - interval '10 minutes' AND present THEN
             before := tokbudget._sessions_over_before(beginning);
-            progress.baselines := ARRAY(
-                SELECT usual FROM tokbudget._session_baselines(top_account.tenant_id, top_account.account_id, before - interval '14 days',
-                    before, NULL, 20) AS usual
+            usual := ARRAY(
+                SELECT b FROM tokbudget._session_baselines(top_account.tenant_id, top_account.account_id, before - interval '14 days',
+                    before, NULL, 20) AS b
             );
-            progress.baselines_at := present;
+            usual_at := present;
         END IF;
         written := written + tokbudget._write_anomaly_alerts(top_account.tenant_id, ARRAY(
             SELECT finding FROM tokbudget._find_anomalies(top_account, beginning, NULL,
-                progress.baselines, 10, 5, interval '10 minutes') AS finding
+                usual, 10, 5, interval '10 minutes') AS finding
         ));
         UPDATE tokbudget.anomaly_progress AS p
-        SET judged_until = present, baselines = progress.baselines, baselines_at = progress.baselines_at
+        SET judged_until = present, baselines = usual, baselines_at = usual_at
         WHERE p.tenant_id = top_account.tenant_id;
     END LOOP;
 END;
@@ -168,7 +169,7 @@ SELECT
     account.path AS account,
     alert.workflow,
     alert.session,
-    NULLIF(alert.window_start, '-infinity') AS hour,
+    CASE WHEN alert.window_start OPERATOR(pg_catalog.<>) '-infinity'::timestamp with time zone THEN alert.window_start END AS hour,
     alert.quantity,
     alert.value,
     alert.baseline_median,
