@@ -115,7 +115,7 @@ BEGIN
     written := 0;
     is_pending := false;
     FOR next IN
-        SELECT a AS account, p.judged_until
+        SELECT a AS account, p.judged_until, p.tenant_id IS NULL AS is_new
         FROM tokbudget.account AS a
         LEFT JOIN tokbudget.anomaly_progress AS p ON p.tenant_id = a.tenant_id
         WHERE a.parent_id IS NULL
@@ -133,7 +133,10 @@ BEGIN
             is_pending := true;
             RETURN;
         END IF;
-        INSERT INTO tokbudget.anomaly_progress (tenant_id) VALUES (top_account.tenant_id) ON CONFLICT DO NOTHING;
+        -- Only where it is missing: it would wait for whoever changes the row.
+        IF next.is_new THEN
+            INSERT INTO tokbudget.anomaly_progress (tenant_id) VALUES (top_account.tenant_id) ON CONFLICT DO NOTHING;
+        END IF;
         SELECT p.baselines, p.baselines_at INTO usual, usual_at FROM tokbudget.anomaly_progress AS p
         WHERE p.tenant_id = top_account.tenant_id FOR UPDATE SKIP LOCKED;
         CONTINUE WHEN NOT FOUND;
