@@ -48,6 +48,10 @@ SELECT spend('2026-03-02 12:01', 'an/team/bot', 7000, '{"workflow": "narrow", "s
 -- ln(10001/1001) = 2.301686, 15.52; of cost ln(20001/2001) = 2.302135, 15.53; the largest call has 7000: ln(7001/1001) = 1.945053, 13.12.
 SELECT quantity, value, score, times_baseline, severity, first_seen FROM tb_anomalies('an', minimum_sessions => 5);
 SELECT tb_detect_anomalies('an', minimum_sessions => 5) AS written, tb_detect_anomalies('an/team/bot', minimum_sessions => 5) AS again;
+-- What got better is not told of again: 0.01 USD given back leaves five times the median, a warning.
+SELECT tb_refund(entry_id, 'gave too much', 0.01) IS NOT NULL AS refunded FROM tokbudget.entry WHERE session = 'going' AND input_tokens = 7000;
+SELECT value, times_baseline, severity FROM tb_anomalies('an', minimum_sessions => 5) WHERE quantity = 'cost';
+SELECT tb_detect_anomalies('an', minimum_sessions => 5) AS written;
 -- Ten times the median of a workflow whose sessions differ that much: 0.6745 * ln(20001/2001) / 0.692897 = 2.24, only for information.
 SELECT spend('2026-03-02 12:03', 'an/team/bot', 20000, '{"workflow": "wide", "session": "large"}');
 SELECT spend('2026-03-02 12:03', 'an/team/bot', 80000, '{"workflow": "wide", "session": "huge"}');
@@ -76,6 +80,7 @@ SELECT count(spend('2026-03-07 10:00', 'an/other/bot', 1, '{"session": "prompt",
 SELECT count(spend('2026-03-07 10:00'::timestamptz + n * interval '1 second', 'an/other/bot', 1, format('{"session": "turn", "prompt_hash": "%s"}', CASE n % 2 WHEN 0 THEN 'a' ELSE 'b' END)::jsonb)) FROM generate_series(1, 5) AS n;
 SELECT count(spend('2026-03-07 10:00'::timestamptz + n * interval '1 second', 'an/other/bot', 1, format('{"session": "tools", "operation": "execute_tool", "step": "%s"}', CASE n % 2 WHEN 0 THEN 'read' ELSE 'write' END)::jsonb)) FROM generate_series(1, 30) AS n;
 SELECT session, quantity, value, severity, reason FROM tb_anomalies('an/other') ORDER BY session, quantity;
+SELECT count(*) FROM tb_anomalies('an/team');
 SELECT session, quantity FROM tb_anomalies('an/other', tool_repeats => 31, prompt_repeats => 6) ORDER BY session, quantity;
 
 -- An hour: on four Mondays at ten the workflow spends 0.002 USD, on the fifth 0.02, ten times as much. Three are too few.
