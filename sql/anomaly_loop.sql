@@ -103,7 +103,7 @@ CREATE FUNCTION tokbudget._session_loops(
             ELSE format(' has sent the same prompt %s times', worst.times)
         END || CASE
             WHEN worst.pattern = 'cycle' THEN ''
-            WHEN worst.is_lately THEN format(' within %s', _session_loops.repeat_window)
+            WHEN worst.is_lately THEN format(' within %s minutes', trim_scale(round(extract(epoch FROM _session_loops.repeat_window) / 60, 2)))
             ELSE ' in a row'
         END || CASE WHEN worst.pattern = 'repeat' AND worst.what = 'prompt' THEN format(' (hash %s)', left(worst.mark, 60)) ELSE '' END
     FROM worst

@@ -1,6 +1,7 @@
 -- Anomalies: what is usual for sessions, sessions far above it while they go on, loops, hours with too much spend, and their alerts.
 SET timezone = 'UTC';
 SET datestyle = 'ISO, MDY';
+SET intervalstyle = 'postgres';
 -- 2 USD for a million input tokens.
 SELECT tb_set_price('an-a', 'acme', 2, 10, effective_at => '2020-01-01') > 0 AS price;
 SELECT tb_create_account('an/team/bot') > 0 AS bot, tb_create_account('an/other/bot') > 0 AS other;
