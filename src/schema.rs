@@ -39,4 +39,7 @@ extension_sql_file!("../sql/engine.sql", name = "engine", requires = ["checkpoin
 extension_sql_file!("../sql/upkeep.sql", name = "upkeep", requires = ["engine"]);
 extension_sql_file!("../sql/verify.sql", name = "verify", requires = ["upkeep"]);
 extension_sql_file!("../sql/chargeback.sql", name = "chargeback", requires = ["verify"]);
-extension_sql_file!("../sql/privilege.sql", name = "privilege", requires = ["chargeback"], finalize);
+extension_sql_file!("../sql/estimate_drift.sql", name = "estimate_drift", requires = ["chargeback"]);
+extension_sql_file!("../sql/calibration.sql", name = "calibration", requires = ["estimate_drift"]);
+extension_sql_file!("../sql/calibrate.sql", name = "calibrate", requires = ["calibration"]);
+extension_sql_file!("../sql/privilege.sql", name = "privilege", requires = ["calibrate"], finalize);
