@@ -58,7 +58,8 @@ BEGIN
         GROUP BY r.provider, r.model, r.encoding, r.calls
     ), factor AS (
         -- Rounded up, or the call at the rank would be short by a token.
-        SELECT ratio.*, held.factor AS old, trim_scale(LEAST(GREATEST(ceil(ratio.wanted * 10000) / 10000, 0.5), 3)) AS new
+        SELECT ratio.*, held.factor AS old,
+            CASE WHEN ratio.wanted IS NOT NULL THEN trim_scale(LEAST(GREATEST(ceil(ratio.wanted * 10000) / 10000, 0.5), 3)) END AS new
         FROM ratio
         CROSS JOIN LATERAL tokbudget._calibration(_calibrate.tenant_id, ratio.provider, ratio.model, ratio.encoding, _calibrate.at) AS held
         -- What another encoding counted says nothing of the present one.
@@ -136,7 +137,8 @@ BEGIN
             result.change := 'too_few_calls';
             result.new_factor := NULL;
             result.covered_after_percent := NULL;
-            result.why := format('%s calls of at least %s tokens are too few', found_factor.calls, tb_calibrate.min_tokens);
+            result.why := format('%s calls of at least %s tokens are too few%s', found_factor.calls, tb_calibrate.min_tokens,
+                CASE WHEN found_factor.calls >= tb_calibrate.min_calls THEN ' for the quantile' ELSE '' END);
             RETURN NEXT result;
             CONTINUE;
         END IF;

@@ -30,8 +30,8 @@ SELECT count(tb_commit((tb_reserve('cal-other', 'cal-a', prompt => repeat(' hell
 SELECT count(pg_temp.call('cal-b', 100, 500)) + count(pg_temp.call('cal-c', 100, 20)) FROM generate_series(1, 30);
 SELECT count(pg_temp.call('cal-few', 100, 120)) FROM generate_series(1, 29);
 
--- Rank ceil(40 * 0.9) = 36 of 39 is 136: factor 1.36 is enough for 36 of 39 calls, 92.31 %. The median is the 20th, 120. A
--- call in force is not changed: nothing was enough before (cal-c always was).
+-- Rank ceil(40 * 0.9) = 36 of 39 is 136: factor 1.36 is enough for 36 of 39 calls, 92.31 %. The median is the 20th, 120. What
+-- was counted was enough for none of them before, but for cal-c.
 SET tokbudget.clock = '2026-05-10 12:00:00+00';
 SELECT * FROM tb_calibrate('cal', apply => false);
 SELECT count(*) FROM tokbudget.calibration;
@@ -74,12 +74,13 @@ SELECT model, change, calls, median_ratio, old_factor, new_factor, covered_befor
 -- Again it finds nothing to do. One odd call of a hundred times as many tokens moves nothing.
 SET tokbudget.clock = '2026-05-11 12:00:00+00';
 SELECT pg_temp.call('cal-a', 100, 15000);
+SET tokbudget.clock = '2026-05-11 13:00:00+00';
 SELECT model, change, calls, old_factor, new_factor FROM tb_calibrate('cal', model => 'cal-a', since => '2026-05-11');
--- The median instead; a quantile for which 41 calls are too few: rank ceil(42 * 0.99) = 42.
+-- Half of 39 + 41 calls: rank ceil(81 * 0.5) = 41 is 1.5, because 39 are below. 0.99 is too much for 41: rank ceil(42 * 0.99) = 42.
 SELECT model, change, new_factor, why FROM tb_calibrate('cal', model => 'cal-a', since => '2026-05-10', quantile => 0.5, apply => false);
 SELECT model, change, new_factor, why FROM tb_calibrate('cal', model => 'cal-a', since => '2026-05-11', quantile => 0.99);
 SELECT provider, model, encoding, effective_at, ends_at, factor, method, quantile, calls, median_ratio, sampled_since, sampled_until, reason, created_at FROM tb_calibrations('cal');
-SELECT changed_at, account, object, action, before - 'calibration' AS before, after, reason FROM tb_changes('cal') WHERE object = 'calibration';
+SELECT changed_at, account, object, action, before - 'calibration' AS before, after, reason FROM tb_changes('cal') WHERE object = 'calibration' ORDER BY after ->> 'effective_at';
 
 -- Under another encoding the factor means nothing; declared exact, the model is not calibrated at all.
 SELECT * FROM pg_temp.hold('cal-a', 100);
