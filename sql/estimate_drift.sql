@@ -9,6 +9,7 @@ CREATE FUNCTION tokbudget._estimates(
     counted_tokens bigint, estimated_tokens bigint, actual_tokens bigint
 )
     LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
     AS $$
     SELECT
         entry.recorded_at,
@@ -17,28 +18,27 @@ CREATE FUNCTION tokbudget._estimates(
         COALESCE(price.model, entry.request_model),
         CASE reservation.count_basis WHEN 'calibrated' THEN 'estimated' ELSE COALESCE(reservation.count_basis, 'given') END,
         reservation.count_encoding,
-        COALESCE(reservation.count_basis OPERATOR(pg_catalog.=) 'calibrated', false),
+        COALESCE(reservation.count_basis = 'calibrated', false),
         COALESCE(reservation.counted_tokens, reservation.input_tokens),
         reservation.input_tokens,
         entry.input_tokens
     FROM tokbudget.entry
     JOIN tokbudget.reservation
-        ON reservation.tenant_id OPERATOR(pg_catalog.=) entry.tenant_id
-        AND reservation.reservation_id OPERATOR(pg_catalog.=) entry.reservation_id
-    LEFT JOIN tokbudget.price ON price.price_id OPERATOR(pg_catalog.=) entry.price_id
-    WHERE entry.tenant_id OPERATOR(pg_catalog.=) _estimates.tenant_id
-        AND entry.recorded_at OPERATOR(pg_catalog.>=) _estimates.since
-        AND entry.recorded_at OPERATOR(pg_catalog.<) _estimates.until
-        AND pg_catalog.array_position(entry.account_ids, _estimates.account_id)
-            OPERATOR(pg_catalog.<=) pg_catalog.array_position(entry.account_ids, entry.account_id)
-        AND entry.kind OPERATOR(pg_catalog.=) 'commit'
-        AND entry.usage_source OPERATOR(pg_catalog.=) 'provider'
+        ON reservation.tenant_id = entry.tenant_id
+        AND reservation.reservation_id = entry.reservation_id
+    LEFT JOIN tokbudget.price ON price.price_id = entry.price_id
+    WHERE entry.tenant_id = _estimates.tenant_id
+        AND entry.recorded_at >= _estimates.since
+        AND entry.recorded_at < _estimates.until
+        AND array_position(entry.account_ids, _estimates.account_id) <= array_position(entry.account_ids, entry.account_id)
+        AND entry.kind = 'commit'
+        AND entry.usage_source = 'provider'
         AND entry.request_model IS NOT NULL
-        AND entry.requests OPERATOR(pg_catalog.=) 1::bigint
-        AND entry.input_tokens OPERATOR(pg_catalog.>) 0::bigint
-        AND COALESCE(reservation.counted_tokens, reservation.input_tokens) OPERATOR(pg_catalog.>) 0::bigint
-        AND NOT entry.flags OPERATOR(pg_catalog.&&) ARRAY['clamped_input', 'total_mismatch']
-        AND NOT entry.usage_details OPERATOR(pg_catalog.?) 'parts'
+        AND entry.requests = 1
+        AND entry.input_tokens > 0
+        AND COALESCE(reservation.counted_tokens, reservation.input_tokens) > 0
+        AND NOT entry.flags && ARRAY['clamped_input', 'total_mismatch']
+        AND NOT entry.usage_details ? 'parts'
     $$;
 COMMENT ON FUNCTION tokbudget._estimates(integer, bigint, timestamp with time zone, timestamp with time zone) IS
     'internal: per whole call of the account and of all below it, recorded from since up to, and without, until: what was counted or given before it, what was held for it, and what the provider counted';
