@@ -43,19 +43,20 @@ CREATE FUNCTION tokbudget._calibrate(
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
-    WITH ranked AS (
-        SELECT e.provider, e.model, e.encoding, e.counted_tokens, e.actual_tokens, e.actual_tokens::numeric / e.counted_tokens AS ratio,
-            row_number() OVER (PARTITION BY e.provider, e.model, e.encoding ORDER BY e.actual_tokens::numeric / e.counted_tokens) AS rank,
-            count(*) OVER (PARTITION BY e.provider, e.model, e.encoding) AS calls
+    WITH call AS (
+        SELECT e.provider, e.model, e.encoding, e.counted_tokens, e.actual_tokens, e.actual_tokens::numeric / e.counted_tokens AS ratio
         FROM tokbudget._estimates(_calibrate.tenant_id, _calibrate.account_id, _calibrate.since, _calibrate.until) AS e
         -- Of a few tokens the ratio says more about the envelope of the request than about the encoding.
         WHERE e.count_basis = 'estimated' AND e.counted_tokens >= _calibrate.min_tokens
-    ), ratio AS (
-        SELECT r.provider, r.model, r.encoding, r.calls,
-            min(r.ratio) FILTER (WHERE r.rank = (r.calls + 1) / 2) AS median,
-            min(r.ratio) FILTER (WHERE r.rank = ceil((r.calls + 1) * _calibrate.quantile)) AS wanted
-        FROM ranked AS r
-        GROUP BY r.provider, r.model, r.encoding, r.calls
+    ), sorted AS (
+        SELECT call.provider, call.model, call.encoding, count(*) AS calls, array_agg(call.ratio ORDER BY call.ratio) AS ratios
+        FROM call
+        GROUP BY call.provider, call.model, call.encoding
+    -- Kept apart, or what a model declares would be looked up for every call. A rank beyond the last is NULL.
+    ), ratio AS MATERIALIZED (
+        SELECT s.provider, s.model, s.encoding, s.calls, s.ratios[(s.calls + 1) / 2] AS median,
+            s.ratios[ceil((s.calls + 1) * _calibrate.quantile)::bigint] AS wanted
+        FROM sorted AS s
     ), factor AS (
         -- Rounded up, or the call at the rank would be short by a token.
         SELECT ratio.*, held.factor AS old,
@@ -65,14 +66,16 @@ BEGIN
         -- What another encoding counted says nothing of the present one.
         WHERE tokbudget._stand_in(ratio.provider, ratio.model) = ratio.encoding
     )
-    SELECT f.provider, f.model, f.encoding, f.calls, f.median, f.wanted, f.old, f.new, covered.before, covered.after
+    SELECT f.provider, f.model, f.encoding, f.calls, f.median, f.wanted, f.old, f.new, covered.before_percent, covered.after_percent
     FROM factor AS f
-    CROSS JOIN LATERAL (
-        SELECT 100.0 * count(*) FILTER (WHERE ceil(r.counted_tokens * COALESCE(f.old, 1)) >= r.actual_tokens) / count(*),
-            100.0 * count(*) FILTER (WHERE ceil(r.counted_tokens * f.new) >= r.actual_tokens) / count(*)
-        FROM ranked AS r
-        WHERE (r.provider, r.model, r.encoding) = (f.provider, f.model, f.encoding)
-    ) AS covered (before, after)
+    JOIN (
+        SELECT factor.provider, factor.model, factor.encoding,
+            100.0 * count(*) FILTER (WHERE ceil(call.counted_tokens * COALESCE(factor.old, 1)) >= call.actual_tokens) / count(*) AS before_percent,
+            100.0 * count(*) FILTER (WHERE ceil(call.counted_tokens * factor.new) >= call.actual_tokens) / count(*) AS after_percent
+        FROM factor
+        JOIN call USING (provider, model, encoding)
+        GROUP BY factor.provider, factor.model, factor.encoding
+    ) AS covered USING (provider, model, encoding)
     ORDER BY f.provider, f.model;
 END;
 $$;

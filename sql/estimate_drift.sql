@@ -8,7 +8,7 @@ CREATE FUNCTION tokbudget._estimates(
     recorded_at timestamp with time zone, provider text, model text, count_basis text, encoding text, is_calibrated boolean,
     counted_tokens bigint, estimated_tokens bigint, actual_tokens bigint
 )
-    LANGUAGE sql STABLE PARALLEL SAFE
+    LANGUAGE sql STABLE PARALLEL SAFE ROWS 100000
     SET search_path = pg_catalog, pg_temp
     AS $$
     SELECT
