@@ -105,8 +105,6 @@ DECLARE
     from_instant timestamp with time zone := COALESCE(tb_calibrate.since, to_instant - interval '30 days');
     seller CONSTANT text := tokbudget._canonical_provider(tb_calibrate.provider);
     found_factor record;
-    result tokbudget.calibration_change;
-    new_calibration tokbudget.calibration;
 BEGIN
     IF NOT from_instant BETWEEN '1970-01-01 UTC' AND '9999-12-31 UTC' OR NOT to_instant BETWEEN '1970-01-01 UTC' AND '9999-12-31 UTC'
         OR from_instant >= to_instant
@@ -125,52 +123,35 @@ BEGIN
             HINT = 'quantile is between 0.5 and 0.999, min_calls at least 10, min_tokens at least 1.';
     END IF;
     FOR found_factor IN
-        SELECT f.* FROM tokbudget._calibrate(root_account.tenant_id, root_account.account_id, from_instant, to_instant,
-            tb_calibrate.quantile, tb_calibrate.min_tokens, present) AS f
+        SELECT f.*, CASE
+                WHEN f.calls < tb_calibrate.min_calls OR f.new_factor IS NULL THEN 'too_few_calls'
+                WHEN f.new_factor IS NOT DISTINCT FROM f.old_factor THEN 'unchanged'
+                WHEN tb_calibrate.apply THEN 'set'
+                ELSE 'proposed'
+            END AS change
+        FROM tokbudget._calibrate(root_account.tenant_id, root_account.account_id, from_instant, to_instant, tb_calibrate.quantile,
+            tb_calibrate.min_tokens, present) AS f
         WHERE (seller IS NULL OR f.provider = seller) AND (tb_calibrate.model IS NULL OR f.model = tb_calibrate.model)
     LOOP
-        result.provider := found_factor.provider;
-        result.model := found_factor.model;
-        result.encoding := found_factor.encoding;
-        result.calls := found_factor.calls;
-        result.median_ratio := round(found_factor.median_ratio, 4);
-        result.old_factor := found_factor.old_factor;
-        result.covered_before_percent := round(found_factor.covered_before_percent, 2);
-        IF found_factor.calls < tb_calibrate.min_calls OR found_factor.new_factor IS NULL THEN
-            result.change := 'too_few_calls';
-            result.new_factor := NULL;
-            result.covered_after_percent := NULL;
-            result.why := format('%s calls of at least %s tokens are too few%s', found_factor.calls, tb_calibrate.min_tokens,
-                CASE WHEN found_factor.calls >= tb_calibrate.min_calls THEN ' for the quantile' ELSE '' END);
-            RETURN NEXT result;
-            CONTINUE;
+        IF found_factor.change = 'set' THEN
+            PERFORM tokbudget._add_calibration(root_account, found_factor.provider, found_factor.model, found_factor.encoding, present,
+                found_factor.new_factor, 'quantile', tb_calibrate.quantile, found_factor.calls, round(found_factor.median_ratio, 4),
+                from_instant, to_instant, tb_calibrate.reason);
         END IF;
-        result.new_factor := found_factor.new_factor;
-        result.covered_after_percent := round(found_factor.covered_after_percent, 2);
-        result.why := format('enough for %s %% of the sample', trim_scale(result.covered_after_percent))
-            || CASE WHEN found_factor.wanted_ratio NOT BETWEEN 0.5 AND 3
-                THEN format('; the sample asks for %s, which is out of bounds', round(found_factor.wanted_ratio, 4)) ELSE '' END;
-        IF found_factor.new_factor IS NOT DISTINCT FROM found_factor.old_factor THEN
-            result.change := 'unchanged';
-        ELSIF NOT tb_calibrate.apply THEN
-            result.change := 'proposed';
-        ELSE
-            result.change := 'set';
-            new_calibration.provider := found_factor.provider;
-            new_calibration.model := found_factor.model;
-            new_calibration.encoding := found_factor.encoding;
-            new_calibration.effective_at := present;
-            new_calibration.factor := found_factor.new_factor;
-            new_calibration.method := 'quantile';
-            new_calibration.quantile := trim_scale(tb_calibrate.quantile);
-            new_calibration.calls := found_factor.calls;
-            new_calibration.median_ratio := round(found_factor.median_ratio, 4);
-            new_calibration.sampled_since := from_instant;
-            new_calibration.sampled_until := to_instant;
-            new_calibration.reason := NULLIF(btrim(tb_calibrate.reason), '');
-            PERFORM tokbudget._add_calibration(root_account, new_calibration);
-        END IF;
-        RETURN NEXT result;
+        RETURN QUERY
+        SELECT found_factor.provider, found_factor.model, found_factor.encoding, found_factor.change, found_factor.calls,
+            round(found_factor.median_ratio, 4), found_factor.old_factor,
+            CASE WHEN found_factor.change <> 'too_few_calls' THEN found_factor.new_factor END,
+            round(found_factor.covered_before_percent, 2),
+            CASE WHEN found_factor.change <> 'too_few_calls' THEN round(found_factor.covered_after_percent, 2) END,
+            CASE
+                WHEN found_factor.change = 'too_few_calls' THEN
+                    format('%s calls of at least %s tokens are too few%s', found_factor.calls, tb_calibrate.min_tokens,
+                        CASE WHEN found_factor.calls >= tb_calibrate.min_calls THEN ' for the quantile' ELSE '' END)
+                ELSE format('enough for %s %% of the sample%s', trim_scale(round(found_factor.covered_after_percent, 2)),
+                    CASE WHEN found_factor.wanted_ratio NOT BETWEEN 0.5 AND 3
+                        THEN format('; the sample asks for %s, which is out of bounds', round(found_factor.wanted_ratio, 4)) ELSE '' END)
+            END;
     END LOOP;
 END;
 $$;

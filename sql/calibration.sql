@@ -111,37 +111,41 @@ $$;
 COMMENT ON FUNCTION tokbudget._find_tenant(text, text) IS
     'internal: the root account of a tenant, on which the present role has the privilege; raises TB002, TB008, 42501';
 
-CREATE FUNCTION tokbudget._add_calibration(root_account tokbudget.account, new_calibration tokbudget.calibration) RETURNS bigint
+CREATE FUNCTION tokbudget._add_calibration(
+    root_account tokbudget.account, provider text, model text, encoding text, effective_at timestamp with time zone, factor numeric,
+    method text, quantile numeric, calls bigint, median_ratio numeric, sampled_since timestamp with time zone,
+    sampled_until timestamp with time zone, reason text
+) RETURNS bigint
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
     AS $$
-#variable_conflict use_column
+#variable_conflict use_variable
 DECLARE
-    old_calibration tokbudget.calibration := tokbudget._calibration(root_account.tenant_id, new_calibration.provider,
-        new_calibration.model, new_calibration.encoding, new_calibration.effective_at);
+    old_calibration tokbudget.calibration := tokbudget._calibration(root_account.tenant_id, provider, model, encoding, effective_at);
+    new_id bigint;
 BEGIN
-    new_calibration.tenant_id := root_account.tenant_id;
-    new_calibration.calibration_id := tokbudget._new_id();
-    new_calibration.created_at := tokbudget._now();
-    new_calibration.actor := SESSION_USER;
-    INSERT INTO tokbudget.calibration SELECT new_calibration.*
-    ON CONFLICT ON CONSTRAINT calibration_period_key DO NOTHING;
-    IF NOT FOUND THEN
+    INSERT INTO tokbudget.calibration (tenant_id, calibration_id, provider, model, encoding, effective_at, factor, method, quantile, calls,
+        median_ratio, sampled_since, sampled_until, reason, created_at, actor)
+    VALUES (root_account.tenant_id, tokbudget._new_id(), provider, model, encoding, effective_at, trim_scale(factor), method,
+        trim_scale(quantile), calls, median_ratio, sampled_since, sampled_until, NULLIF(btrim(reason), ''), tokbudget._now(), SESSION_USER)
+    ON CONFLICT ON CONSTRAINT calibration_period_key DO NOTHING
+    RETURNING calibration_id INTO new_id;
+    IF new_id IS NULL THEN
         RAISE EXCEPTION USING ERRCODE = 'TB008', MESSAGE = 'calibration exists',
-            DETAIL = jsonb_build_object('provider', new_calibration.provider, 'model', new_calibration.model,
-                'effective_at', new_calibration.effective_at)::text,
+            DETAIL = jsonb_build_object('provider', provider, 'model', model, 'effective_at', effective_at)::text,
             HINT = 'A version is never changed; set a new one with a later effective_at.';
     END IF;
-    PERFORM tokbudget._log_change(root_account.tenant_id, root_account.account_id, 'calibration', new_calibration.calibration_id, 'set',
-        CASE WHEN old_calibration.calibration_id IS NOT NULL THEN jsonb_build_object('calibration', old_calibration.calibration_id,
-            'factor', old_calibration.factor) END,
-        jsonb_strip_nulls(to_jsonb(new_calibration) - ARRAY['tenant_id', 'calibration_id', 'created_at', 'actor', 'reason', 'factor'])
-            || jsonb_build_object('factor', new_calibration.factor),
-        new_calibration.reason);
-    RETURN new_calibration.calibration_id;
+    PERFORM tokbudget._log_change(root_account.tenant_id, root_account.account_id, 'calibration', new_id, 'set',
+        CASE WHEN old_calibration.calibration_id IS NOT NULL THEN
+            jsonb_build_object('calibration', old_calibration.calibration_id, 'factor', old_calibration.factor) END,
+        jsonb_strip_nulls(jsonb_build_object('provider', provider, 'model', model, 'encoding', encoding, 'effective_at', effective_at,
+            'method', method, 'quantile', trim_scale(quantile), 'calls', calls, 'median_ratio', median_ratio,
+            'sampled_since', sampled_since, 'sampled_until', sampled_until)) || jsonb_build_object('factor', trim_scale(factor)),
+        reason);
+    RETURN new_id;
 END;
 $$;
-COMMENT ON FUNCTION tokbudget._add_calibration(tokbudget.account, tokbudget.calibration) IS
+COMMENT ON FUNCTION tokbudget._add_calibration(tokbudget.account, text, text, text, timestamp with time zone, numeric, text, numeric, bigint, numeric, timestamp with time zone, timestamp with time zone, text) IS
     'internal: adds a version and logs it; raises TB008 where one begins at the same instant';
 
 CREATE FUNCTION @extschema@.tb_set_calibration(
@@ -160,7 +164,6 @@ DECLARE
     root_account tokbudget.account := tokbudget._find_tenant(tb_set_calibration.tenant, 'administer');
     seller CONSTANT text := tokbudget._canonical_provider(tb_set_calibration.provider);
     stand_in CONSTANT text := tokbudget._stand_in(seller, tb_set_calibration.model);
-    new_calibration tokbudget.calibration;
 BEGIN
     IF stand_in IS NULL THEN
         RAISE EXCEPTION USING ERRCODE = 'TB008', MESSAGE = 'model is not counted by an estimate',
@@ -174,14 +177,9 @@ BEGIN
             DETAIL = jsonb_build_object('factor', tb_set_calibration.factor::text, 'effective_at', tb_set_calibration.effective_at)::text,
             HINT = 'A factor is between 0.1 and 10 with at most six decimals, or NULL for the plain estimate.';
     END IF;
-    new_calibration.provider := seller;
-    new_calibration.model := tb_set_calibration.model;
-    new_calibration.encoding := stand_in;
-    new_calibration.effective_at := COALESCE(tb_set_calibration.effective_at, tokbudget._now());
-    new_calibration.factor := trim_scale(tb_set_calibration.factor);
-    new_calibration.method := 'given';
-    new_calibration.reason := NULLIF(btrim(tb_set_calibration.reason), '');
-    RETURN tokbudget._add_calibration(root_account, new_calibration);
+    RETURN tokbudget._add_calibration(root_account, seller, tb_set_calibration.model, stand_in,
+        COALESCE(tb_set_calibration.effective_at, tokbudget._now()), tb_set_calibration.factor, 'given', NULL, NULL, NULL, NULL, NULL,
+        tb_set_calibration.reason);
 END;
 $$;
 COMMENT ON FUNCTION @extschema@.tb_set_calibration(text, text, text, numeric, timestamp with time zone, text) IS
