@@ -8,6 +8,7 @@ mod alert;
 mod attribution;
 pub mod batch;
 mod budgets;
+mod calibration_book;
 pub mod chain;
 pub mod charge;
 mod claims;

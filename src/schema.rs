@@ -57,4 +57,7 @@ extension_sql_file!("../sql/waste.sql", name = "waste", requires = ["service_lev
 extension_sql_file!("../sql/waste_trend.sql", name = "waste_trend", requires = ["waste"]);
 extension_sql_file!("../sql/context.sql", name = "context", requires = ["waste_trend"]);
 extension_sql_file!("../sql/context_growth.sql", name = "context_growth", requires = ["context"]);
-extension_sql_file!("../sql/privilege.sql", name = "privilege", requires = ["context_growth"], finalize);
+extension_sql_file!("../sql/estimate_drift.sql", name = "estimate_drift", requires = ["context_growth"]);
+extension_sql_file!("../sql/calibration.sql", name = "calibration", requires = ["estimate_drift"]);
+extension_sql_file!("../sql/calibrate.sql", name = "calibrate", requires = ["calibration"]);
+extension_sql_file!("../sql/privilege.sql", name = "privilege", requires = ["calibrate"], finalize);

@@ -51,6 +51,11 @@ fn _check_encoding(name: &str) -> bool {
 }
 
 #[pg_extern(sql = false)]
+fn _encoding(name: &str) -> Option<&'static str> {
+    tokenizer::resolve(name).ok().map(tokenizer::Encoding::name)
+}
+
+#[pg_extern(sql = false)]
 fn _check_unit_prices(unit_prices: JsonB) -> bool {
     Price::from_unit_prices(&unit_prices.0).is_ok()
 }
