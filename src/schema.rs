@@ -48,4 +48,8 @@ extension_sql_file!("../sql/chargeback_report.sql", name = "chargeback_report", 
 extension_sql_file!("../sql/showback.sql", name = "showback", requires = ["chargeback_report"]);
 extension_sql_file!("../sql/budget_report.sql", name = "budget_report", requires = ["showback"]);
 extension_sql_file!("../sql/usage_by_hour.sql", name = "usage_by_hour", requires = ["budget_report"]);
-extension_sql_file!("../sql/privilege.sql", name = "privilege", requires = ["usage_by_hour"], finalize);
+extension_sql_file!("../sql/burn.sql", name = "burn", requires = ["usage_by_hour"]);
+extension_sql_file!("../sql/runway.sql", name = "runway", requires = ["burn"]);
+extension_sql_file!("../sql/forecast.sql", name = "forecast", requires = ["runway"]);
+extension_sql_file!("../sql/forecast_read.sql", name = "forecast_read", requires = ["forecast"]);
+extension_sql_file!("../sql/privilege.sql", name = "privilege", requires = ["forecast_read"], finalize);

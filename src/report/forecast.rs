@@ -124,12 +124,16 @@ pub fn forecast(history: &History, question: &Question) -> Option<Forecast> {
     let method = method(history.hours());
     let horizon_hours = (question.end.0.saturating_sub(question.now.0)).max(0) as f64 / HOUR_US as f64;
     let (season, level) = fit(history, method, question.zone, horizon_hours);
-    let mut ahead = Ahead { expected: 0.0, weight: 0.0, exhausted_at: question.room.filter(|room| *room <= 0.0).map(|_| question.now) };
+    let mut ahead = Ahead {
+        exhausted_at: question.room.filter(|room| *room <= 0.0).map(|_| question.now),
+        ..Ahead::default()
+    };
     for hour in hour_of(question.now)..=hour_of(question.end) {
         ahead.add(hour, question, &season, &level);
     }
-    let sd = level.deviation(ahead.weight);
-    let reach = quantile::student(0.5 + question.confidence / 2.0, level.degrees_of_freedom) * sd;
+    // It may as well grow not at all, or by its whole slope.
+    let deviation = level.deviation(ahead.weight).hypot(ahead.growth);
+    let reach = quantile::student(0.5 + question.confidence / 2.0, level.degrees_of_freedom) * deviation;
     let forecast = Forecast {
         method,
         expected: ahead.expected,
@@ -193,8 +197,11 @@ fn hour_of(at: Instant) -> i64 {
 }
 
 /// The sum over the hours ahead.
+#[derive(Default)]
 struct Ahead {
     expected: f64,
+    /// The part of it that is growth.
+    growth: f64,
     /// Hours, each as busy as the profile says.
     weight: f64,
     exhausted_at: Option<Instant>,
@@ -219,6 +226,7 @@ impl Ahead {
             self.exhausted_at = Some(Instant(from_us + (part * length_us as f64) as i64));
         }
         self.expected += amount;
+        self.growth += level.growth_after(self.weight) * weight;
         self.weight += weight;
     }
 }

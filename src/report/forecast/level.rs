@@ -86,9 +86,14 @@ impl Level {
 
     /// Use of an average hour, so many average hours from now.
     pub fn per_hour_after(&self, hours: f64) -> f64 {
+        (self.per_hour + self.growth_after(hours)).max(0.0)
+    }
+
+    /// The part of it that is growth.
+    pub fn growth_after(&self, hours: f64) -> f64 {
         // Growth is not carried on for longer than it was seen.
         let days = (hours / 24.0).min(self.history_days);
-        (self.per_hour + self.slope / 2.0 * (days + self.lag_days)).max(0.0)
+        self.slope / 2.0 * (days + self.lag_days)
     }
 
     /// Change per day of what is used a day.
