@@ -152,7 +152,7 @@ BEGIN
         CASE WHEN earlier.since = burn.since - look_back.hours * interval '1 hour' AND earlier.amount > burn.amount
             THEN round(100 * (burn.per_hour / ((earlier.amount - burn.amount) / look_back.hours) - 1), 1) END,
         CASE WHEN burn.per_hour IS NOT NULL THEN NULL
-            WHEN 0 <> ALL (amounts) OR 0 <> ANY (amounts) THEN 'less than an hour of history'
+            WHEN 0 <> ANY (amounts) THEN 'less than an hour of history'
             ELSE 'no use in the last 8 weeks' END
     FROM (VALUES ('1 hour', 1), ('24 hours', 24), ('7 days', 168)) AS look_back (name, hours)
     CROSS JOIN LATERAL tokbudget._burn(hours, amounts, look_back.hours, present) AS burn

@@ -39,7 +39,7 @@ COMMENT ON COLUMN tokbudget.forecast.reason IS 'why there is no forecast, in wor
 COMMENT ON COLUMN tokbudget.forecast.verdict IS 'what becomes of the budget, in words, on the clock of its zone; NULL for the account''s own use';
 
 CREATE FUNCTION tokbudget._forecast_row(
-    row tokbudget.forecast, hours timestamp with time zone[], amounts numeric[], room numeric, time_zone text,
+    result tokbudget.forecast, hours timestamp with time zone[], amounts numeric[], room numeric, time_zone text,
     confidence numeric, margin_percent numeric, min_history_hours integer
 ) RETURNS tokbudget.forecast
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -47,39 +47,39 @@ CREATE FUNCTION tokbudget._forecast_row(
     AS $$
 DECLARE
     present CONSTANT timestamp with time zone := tokbudget._now();
-    scale CONSTANT integer := CASE WHEN row.meter IN ('cost', 'internal_cost') THEN 9 ELSE 0 END;
+    scale CONSTANT integer := CASE WHEN result.meter IN ('cost', 'internal_cost') THEN 9 ELSE 0 END;
     history_hours CONSTANT numeric := (
         SELECT EXTRACT(epoch FROM present - min(used.hour)) / 3600 FROM unnest(hours, amounts) AS used (hour, amount) WHERE used.amount <> 0);
     ahead tokbudget.use_ahead;
 BEGIN
-    row.history_hours := round(history_hours, 1);
-    row.reason := tokbudget._thin_history(history_hours, min_history_hours);
-    IF row.reason IS NULL THEN
-        ahead := tokbudget._use_ahead(hours, amounts::double precision[], present, row.window_end, time_zone,
+    result.history_hours := round(history_hours, 1);
+    result.reason := tokbudget._thin_history(history_hours, min_history_hours);
+    IF result.reason IS NULL THEN
+        ahead := tokbudget._use_ahead(hours, amounts::double precision[], present, result.window_end, time_zone,
             confidence::double precision, room::double precision);
-        row.method := ahead.method;
-        row.expected := trim_scale(row.spent + round(ahead.expected::numeric, scale));
-        row.lower := trim_scale(row.spent + round(ahead.lower::numeric, scale));
-        row.upper := trim_scale(row.spent + round(ahead.upper::numeric, scale));
-        row.with_margin := trim_scale(row.spent + round(ahead.expected::numeric * (1 + margin_percent / 100), scale));
-        row.exhausted_at := ahead.exhausted_at;
-        row.drift_per_day := trim_scale(round(ahead.drift_per_day::numeric, scale));
-        IF row.method IS NULL THEN
-            row.reason := 'less than an hour of history';
+        result.method := ahead.method;
+        result.expected := trim_scale(result.spent + round(ahead.expected::numeric, scale));
+        result.lower := trim_scale(result.spent + round(ahead.lower::numeric, scale));
+        result.upper := trim_scale(result.spent + round(ahead.upper::numeric, scale));
+        result.with_margin := trim_scale(result.spent + round(ahead.expected::numeric * (1 + margin_percent / 100), scale));
+        result.exhausted_at := ahead.exhausted_at;
+        result.drift_per_day := trim_scale(round(ahead.drift_per_day::numeric, scale));
+        IF result.method IS NULL THEN
+            result.reason := 'less than an hour of history';
         END IF;
     END IF;
-    row.verdict := CASE
+    result.verdict := CASE
         WHEN room IS NULL THEN NULL
         WHEN room <= 0 THEN 'exhausted'
-        WHEN row.reason IS NOT NULL THEN 'not known: ' || row.reason
-        WHEN row.exhausted_at IS NOT NULL THEN 'exhausted on ' || tokbudget._shown_instant(row.exhausted_at, time_zone) || ' as expected'
-        WHEN row.with_margin > row.amount THEN
-            'lasts until ' || tokbudget._shown_instant(row.window_end, time_zone) || ' as expected, but not with the margin'
-        WHEN row.upper > row.amount THEN
-            'lasts until ' || tokbudget._shown_instant(row.window_end, time_zone) || ' as expected, but not at the upper end of the band'
-        ELSE 'lasts until ' || tokbudget._shown_instant(row.window_end, time_zone)
+        WHEN result.reason IS NOT NULL THEN 'not known: ' || result.reason
+        WHEN result.exhausted_at IS NOT NULL THEN 'exhausted on ' || tokbudget._shown_instant(result.exhausted_at, time_zone) || ' as expected'
+        WHEN result.with_margin > result.amount THEN
+            'lasts until ' || tokbudget._shown_instant(result.window_end, time_zone) || ' as expected, but not with the margin'
+        WHEN result.upper > result.amount THEN
+            'lasts until ' || tokbudget._shown_instant(result.window_end, time_zone) || ' as expected, but not at the upper end of the band'
+        ELSE 'lasts until ' || tokbudget._shown_instant(result.window_end, time_zone)
     END;
-    RETURN row;
+    RETURN result;
 END;
 $$;
 COMMENT ON FUNCTION tokbudget._forecast_row(tokbudget.forecast, timestamp with time zone[], numeric[], numeric, text, numeric, numeric, integer) IS

@@ -23,7 +23,7 @@ $$;
 COMMENT ON FUNCTION tokbudget._check_history(integer) IS 'internal: raises TB008 for what is no least number of hours of history';
 
 CREATE FUNCTION tokbudget._thin_history(history_hours numeric, min_history_hours integer) RETURNS text
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    LANGUAGE sql STABLE PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
     AS $$
     SELECT CASE WHEN history_hours IS NULL THEN 'no use in the last 8 weeks'
@@ -79,7 +79,7 @@ DECLARE
     found_account tokbudget.account := tokbudget._find_account(tb_runway.account);
     present CONSTANT timestamp with time zone := tokbudget._now();
     line record;
-    row tokbudget.runway;
+    result tokbudget.runway;
 BEGIN
     PERFORM tokbudget._require_access(found_account.tenant_id, found_account.ancestor_ids || found_account.account_id, 'read');
     IF tb_runway.meter IS NOT NULL THEN
@@ -105,34 +105,34 @@ BEGIN
         WHERE tb_runway.meter IS NULL OR budget.meter = tb_runway.meter
         ORDER BY budget.ordinality
     LOOP
-        row := ROW(line.budget, line.account, line.meter, line.amount, line.spent, line.held, line.remaining, line.window_start,
+        result := ROW(line.budget, line.account, line.meter, line.amount, line.spent, line.held, line.remaining, line.window_start,
             line.ends_at, line.hard, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::tokbudget.runway;
         IF line.thin IS NULL AND line.per_hour > 0 THEN
-            row.per_hour := trim_scale(round(line.per_hour, 9));
-            row.look_back := CASE WHEN line.is_day THEN '24 hours' ELSE '7 days' END;
+            result.per_hour := trim_scale(round(line.per_hour, 9));
+            result.look_back := CASE WHEN line.is_day THEN '24 hours' ELSE '7 days' END;
         END IF;
         IF line.remaining <= 0 THEN
-            row.runway_hours := 0;
-            row.exhausted_at := present;
+            result.runway_hours := 0;
+            result.exhausted_at := present;
         ELSIF line.thin IS NOT NULL THEN
-            row.reason := line.thin;
+            result.reason := line.thin;
         ELSIF COALESCE(line.per_hour, 0) <= 0 THEN
-            row.reason := 'no use in the last 7 days';
+            result.reason := 'no use in the last 7 days';
         ELSE
-            row.runway_hours := round(line.remaining / line.per_hour, 2);
-            row.exhausted_at := CASE WHEN row.runway_hours > 876600 THEN 'infinity'
+            result.runway_hours := round(line.remaining / line.per_hour, 2);
+            result.exhausted_at := CASE WHEN result.runway_hours > 876600 THEN 'infinity'
                 ELSE present + (line.remaining / line.per_hour * 3600000000)::bigint * interval '1 microsecond' END;
         END IF;
-        row.exhausted_before_reset := row.exhausted_at < COALESCE(row.resets_at, 'infinity');
-        row.verdict := CASE
-            WHEN row.reason IS NOT NULL THEN 'not known: ' || row.reason
-            WHEN row.runway_hours = 0 AND line.remaining <= 0 THEN 'exhausted'
-            WHEN row.exhausted_before_reset THEN
-                'exhausted on ' || tokbudget._shown_instant(row.exhausted_at, line.time_zone) || ' at the present rate'
-            WHEN row.resets_at IS NULL THEN 'lasts more than 100 years at the present rate'
-            ELSE 'lasts until ' || tokbudget._shown_instant(row.resets_at, line.time_zone) || ' at the present rate'
+        result.exhausted_before_reset := result.exhausted_at < COALESCE(result.resets_at, 'infinity');
+        result.verdict := CASE
+            WHEN result.reason IS NOT NULL THEN 'not known: ' || result.reason
+            WHEN result.runway_hours = 0 AND line.remaining <= 0 THEN 'exhausted'
+            WHEN result.exhausted_before_reset THEN
+                'exhausted on ' || tokbudget._shown_instant(result.exhausted_at, line.time_zone) || ' at the present rate'
+            WHEN result.resets_at IS NULL THEN 'lasts more than 100 years at the present rate'
+            ELSE 'lasts until ' || tokbudget._shown_instant(result.resets_at, line.time_zone) || ' at the present rate'
         END;
-        RETURN NEXT row;
+        RETURN NEXT result;
     END LOOP;
     IF tokbudget._is_refused() THEN
         PERFORM tokbudget._raise_refusal();

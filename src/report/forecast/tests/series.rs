@@ -75,3 +75,14 @@ fn office_hours(hour: usize) -> f64 {
     let of_the_day = 0.1 + 2.5 * (-((hour % 24) as f64 - 14.0).powi(2) / 18.0).exp();
     if hour / 24 % 7 < 5 { of_the_day } else { of_the_day * 0.1 }
 }
+
+/// Sessions begun per hour, as tests/fixtures/forecast/README.md describes them.
+pub fn recorded() -> Vec<f64> {
+    let mut amounts = Vec::new();
+    for line in include_str!("../../../../tests/fixtures/forecast/burstgpt_hourly.csv").lines().skip(1) {
+        let (hour, sessions) = line.split_once(',').unwrap();
+        amounts.resize(hour.parse::<usize>().unwrap(), 0.0);
+        amounts.push(sessions.parse().unwrap());
+    }
+    amounts
+}
