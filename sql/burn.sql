@@ -48,6 +48,8 @@ CREATE FUNCTION tokbudget._budget_by_hour(
     AS $$
 #variable_conflict use_column
 DECLARE
+    -- What the use of the account itself must come to.
+    counted CONSTANT numeric := CASE WHEN budget.window_start >= since THEN 0.99 * budget.spent ELSE 0 END;
     accounted numeric;
 BEGIN
     IF budget.meter IN ('cost', 'internal_cost', 'tokens', 'input_tokens', 'output_tokens', 'requests') OR budget.budget IS NULL THEN
@@ -55,9 +57,7 @@ BEGIN
         FROM tokbudget._account_by_hour(_budget_by_hour.tenant_id, _budget_by_hour.account_id, budget.meter, since, until) AS used
         WHERE used.hour >= date_trunc('hour', COALESCE(budget.window_start, since), 'UTC');
         -- Calls of other accounts that named this one in also count against its budgets, and not in its own use.
-        IF budget.budget IS NULL OR budget.spent = 0
-            OR accounted >= 0.99 * CASE WHEN budget.window_start >= since THEN budget.spent ELSE 0 END AND accounted <> 0
-        THEN
+        IF budget.budget IS NULL OR budget.spent = 0 OR accounted >= counted AND accounted <> 0 THEN
             RETURN QUERY SELECT used.hour, used.amount
             FROM tokbudget._account_by_hour(_budget_by_hour.tenant_id, _budget_by_hour.account_id, budget.meter, since, until) AS used;
             RETURN;
@@ -96,7 +96,7 @@ $$;
 COMMENT ON FUNCTION tokbudget._burn(timestamp with time zone[], numeric[], integer, timestamp with time zone) IS
     'internal: what was used in the last so many whole hours and the present one, and per hour; NULL with less than an hour since the first use';
 
-CREATE FUNCTION tokbudget._check_meter(meter text) RETURNS void
+CREATE FUNCTION tokbudget._require_meter(meter text) RETURNS void
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
     AS $$
@@ -108,7 +108,7 @@ BEGIN
     END IF;
 END;
 $$;
-COMMENT ON FUNCTION tokbudget._check_meter(text) IS 'internal: raises TB008 for what cannot be the name of a meter';
+COMMENT ON FUNCTION tokbudget._require_meter(text) IS 'internal: raises TB008 for what cannot be the name of a meter';
 
 CREATE TYPE tokbudget.burn_rate AS (
     look_back text,
@@ -138,12 +138,12 @@ CREATE FUNCTION @extschema@.tb_burn_rate(account text, meter text DEFAULT 'cost'
 DECLARE
     found_account tokbudget.account := tokbudget._find_account(tb_burn_rate.account);
     present CONSTANT timestamp with time zone := tokbudget._now();
-    hours timestamp with time zone[];
-    amounts numeric[];
+    used_hours timestamp with time zone[];
+    used_amounts numeric[];
 BEGIN
     PERFORM tokbudget._require_access(found_account.tenant_id, found_account.ancestor_ids || found_account.account_id, 'read');
-    PERFORM tokbudget._check_meter(tb_burn_rate.meter);
-    SELECT array_agg(used.hour), array_agg(used.amount) INTO hours, amounts
+    PERFORM tokbudget._require_meter(tb_burn_rate.meter);
+    SELECT array_agg(used.hour), array_agg(used.amount) INTO used_hours, used_amounts
     FROM tokbudget._account_by_hour(found_account.tenant_id, found_account.account_id, tb_burn_rate.meter,
         tokbudget._history_start(present), present) AS used;
     RETURN QUERY
@@ -152,11 +152,11 @@ BEGIN
         CASE WHEN earlier.since = burn.since - look_back.hours * interval '1 hour' AND earlier.amount > burn.amount
             THEN round(100 * (burn.per_hour / ((earlier.amount - burn.amount) / look_back.hours) - 1), 1) END,
         CASE WHEN burn.per_hour IS NOT NULL THEN NULL
-            WHEN 0 <> ANY (amounts) THEN 'less than an hour of history'
+            WHEN 0 <> ANY (used_amounts) THEN 'less than an hour of history'
             ELSE 'no use in the last 8 weeks' END
     FROM (VALUES ('1 hour', 1), ('24 hours', 24), ('7 days', 168)) AS look_back (name, hours)
-    CROSS JOIN LATERAL tokbudget._burn(hours, amounts, look_back.hours, present) AS burn
-    CROSS JOIN LATERAL tokbudget._burn(hours, amounts, 2 * look_back.hours, present) AS earlier
+    CROSS JOIN LATERAL tokbudget._burn(used_hours, used_amounts, look_back.hours, present) AS burn
+    CROSS JOIN LATERAL tokbudget._burn(used_hours, used_amounts, 2 * look_back.hours, present) AS earlier
     ORDER BY look_back.hours;
 END;
 $$;

@@ -31,7 +31,7 @@ CREATE FUNCTION tokbudget._check_forecast(
     SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
-    PERFORM tokbudget._check_meter(meter);
+    PERFORM tokbudget._require_meter(meter);
     PERFORM tokbudget._check_history(min_history_hours);
     IF until <= tokbudget._now() OR until > tokbudget._now() + interval '10 years' THEN
         RAISE EXCEPTION USING ERRCODE = 'TB008', MESSAGE = 'invalid until',

@@ -129,7 +129,7 @@ BEGIN
     LOOP
         RETURN NEXT tokbudget._forecast_row(
             ROW(line.budget, line.account, line.meter, line.window_start, line.ends_at, line.spent, NULL, NULL, NULL, NULL,
-                line.remaining + line.spent + line.held, NULL, NULL, NULL, NULL, NULL, NULL)::tokbudget.forecast,
+                trim_scale(line.remaining + line.spent + line.held), NULL, NULL, NULL, NULL, NULL, NULL)::tokbudget.forecast,
             line.hours, line.amounts, line.remaining, line.zone, tb_forecast.confidence, tb_forecast.margin_percent, tb_forecast.min_history_hours);
     END LOOP;
     IF tokbudget._is_refused() THEN

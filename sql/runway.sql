@@ -83,7 +83,7 @@ DECLARE
 BEGIN
     PERFORM tokbudget._require_access(found_account.tenant_id, found_account.ancestor_ids || found_account.account_id, 'read');
     IF tb_runway.meter IS NOT NULL THEN
-        PERFORM tokbudget._check_meter(tb_runway.meter);
+        PERFORM tokbudget._require_meter(tb_runway.meter);
     END IF;
     PERFORM tokbudget._check_history(tb_runway.min_history_hours);
     FOR line IN

@@ -124,15 +124,16 @@ pub fn forecast(history: &History, question: &Question) -> Option<Forecast> {
     let method = method(history.hours());
     let horizon_hours = (question.end.0.saturating_sub(question.now.0)).max(0) as f64 / HOUR_US as f64;
     let (season, level) = fit(history, method, question.zone, horizon_hours);
-    let mut ahead = Ahead {
-        exhausted_at: question.room.filter(|room| *room <= 0.0).map(|_| question.now),
-        ..Ahead::default()
-    };
+    let mut ahead =
+        Ahead { exhausted_at: question.room.filter(|room| *room <= 0.0).map(|_| question.now), ..Ahead::default() };
     for hour in hour_of(question.now)..=hour_of(question.end) {
         ahead.add(hour, question, &season, &level);
     }
     // It may as well grow not at all, or by its whole slope.
-    let deviation = level.deviation(ahead.weight).hypot(ahead.growth);
+    let deviation = level
+        .deviation(ahead.weight)
+        .hypot(ahead.growth)
+        .hypot(unseen_weekend(history, horizon_hours) * ahead.expected);
     let reach = quantile::student(0.5 + question.confidence / 2.0, level.degrees_of_freedom) * deviation;
     let forecast = Forecast {
         method,
@@ -142,7 +143,10 @@ pub fn forecast(history: &History, question: &Question) -> Option<Forecast> {
         drift_per_day: level.drift_per_day(),
         exhausted_at: ahead.exhausted_at,
     };
-    [forecast.expected, forecast.upper, forecast.drift_per_day].iter().all(|value| value.is_finite()).then_some(forecast)
+    [forecast.expected, forecast.upper, forecast.drift_per_day]
+        .iter()
+        .all(|value| value.is_finite())
+        .then_some(forecast)
 }
 
 /// The profile and the level.
@@ -155,9 +159,8 @@ fn fit(history: &History, method: Method, zone: Tz, horizon_hours: f64) -> (Seas
     };
     let periods = history.hours() / period;
     let (first_hour, amounts) = history.recent(periods * period);
-    let shares = |season: &Season| -> Vec<f64> {
-        (first_hour..).take(amounts.len()).map(|hour| season.share(hour)).collect()
-    };
+    let shares =
+        |season: &Season| -> Vec<f64> { (first_hour..).take(amounts.len()).map(|hour| season.share(hour)).collect() };
     let season = Season::new(method, zone, first_hour, amounts);
     match method {
         Method::DayAndHour => {
@@ -167,7 +170,7 @@ fn fit(history: &History, method: Method, zone: Tz, horizon_hours: f64) -> (Seas
         }
         Method::HourOfWeek => {
             // Growth within the weeks is not their profile.
-            let trend = level::trend(amounts, &shares(&season));
+            let trend = level::trend(amounts, &shares(&season), Some(periods));
             let season = match &trend {
                 Some(trend) => Season::new(method, zone, first_hour, &trend.removed_from(amounts)),
                 None => season,
@@ -181,6 +184,13 @@ fn fit(history: &History, method: Method, zone: Tz, horizon_hours: f64) -> (Seas
             (season, level)
         }
     }
+}
+
+/// How far off a forecast may be that has not seen a whole week: where weekends are idle, an average day has two sevenths
+/// less than a working day.
+fn unseen_weekend(history: &History, horizon_hours: f64) -> f64 {
+    let is_seen = history.hours() >= 7 * HOURS_PER_DAY || horizon_hours <= HOURS_PER_DAY as f64;
+    if is_seen { 0.0 } else { 2.0 / 7.0 }
 }
 
 fn method(hours: usize) -> Method {

@@ -43,8 +43,14 @@ mod tests {
             assert!((normal(probability) - expected).abs() < 1e-5, "{probability}: {}", normal(probability));
             assert!((normal(1.0 - probability) + expected).abs() < 1e-5);
         }
-        for (probability, n, expected) in [(0.9, 3.0, 1.638), (0.9, 10.0, 1.372), (0.975, 10.0, 2.228), (0.975, 1e9, 1.960)] {
-            assert!((student(probability, n) - expected).abs() < 0.01, "{probability} {n}: {}", student(probability, n));
+        for (probability, n, expected) in
+            [(0.9, 3.0, 1.638), (0.9, 10.0, 1.372), (0.975, 10.0, 2.228), (0.975, 1e9, 1.960)]
+        {
+            assert!(
+                (student(probability, n) - expected).abs() < 0.01,
+                "{probability} {n}: {}",
+                student(probability, n)
+            );
         }
     }
 }

@@ -5,6 +5,9 @@ use chrono_tz::Tz;
 
 use super::Method;
 
+const DAYS: usize = 7;
+const HOURS: usize = 24;
+
 /// Use of an hour over that of an average hour.
 pub struct Season {
     zone: Tz,
@@ -14,21 +17,33 @@ pub struct Season {
 
 impl Season {
     /// From whole periods of hourly use.
+    ///
+    /// What differs between slots by chance is no season: hours of the week are drawn towards weekday times hour by as much
+    /// of the difference as is noise, which is the James–Stein shrinkage of Miller & Williams (*International Journal of
+    /// Forecasting* 19 (2003) 669–684).
     pub fn new(method: Method, zone: Tz, first_hour: i64, amounts: &[f64]) -> Season {
-        let shares = |slots, slot: fn(usize) -> usize| {
-            let slots_of_hours = (first_hour..).zip(amounts).map(|(hour, amount)| (slot(hour_of_week(zone, hour)), *amount));
-            ratios_to_mean(slots, slots_of_hours)
-        };
+        let hours: Vec<(usize, f64)> =
+            (first_hour..).zip(amounts).map(|(hour, amount)| (hour_of_week(zone, hour), *amount)).collect();
+        let mean = amounts.iter().sum::<f64>() / amounts.len() as f64;
+        if method == Method::Mean || mean.is_nan() || mean <= 0.0 {
+            return Season { zone, shares: vec![1.0] };
+        }
+        let relative = |slot: fn(usize) -> usize| move |(hour, amount): &(usize, f64)| (slot(*hour), amount / mean);
+        let by_hour = || Slots::new(HOURS, hours.iter().map(relative(|hour| hour % HOURS))).means();
         let shares = match method {
-            Method::HourOfWeek => shares(168, |hour| hour),
-            Method::HourOfDay => shares(24, |hour| hour % 24),
-            Method::DayAndHour => {
-                let (days, hours) = (shares(7, |hour| hour / 24), shares(24, |hour| hour % 24));
-                days.iter().flat_map(|day| hours.iter().map(move |hour| day * hour)).collect()
+            Method::Mean | Method::HourOfDay => by_hour(),
+            Method::DayAndHour | Method::HourOfWeek => {
+                let by_day = Slots::new(DAYS, hours.iter().map(relative(|hour| hour / HOURS))).means();
+                let plain = product(&by_day, &by_hour());
+                if method == Method::DayAndHour {
+                    plain
+                } else {
+                    Slots::new(DAYS * HOURS, hours.iter().map(relative(|hour| hour))).drawn_to(&plain)
+                }
             }
-            Method::Mean => vec![1.0],
         };
-        Season { zone, shares }
+        // One in which corrections prevail counts as idle.
+        Season { zone, shares: shares.into_iter().map(|share| share.max(0.0)).collect() }
     }
 
     /// The share of an hour.
@@ -39,20 +54,48 @@ impl Season {
     }
 }
 
-/// The mean of each slot over that of all hours.
-fn ratios_to_mean(slots: usize, hours: impl Iterator<Item = (usize, f64)>) -> Vec<f64> {
-    let mut sums = vec![(0.0, 0.0); slots];
-    for (slot, amount) in hours {
-        if let Some((sum, count)) = sums.get_mut(slot) {
-            *sum += amount;
-            *count += 1.0;
+/// Hour by hour, what the weekday and what the hour says.
+fn product(days: &[f64], hours: &[f64]) -> Vec<f64> {
+    days.iter().flat_map(|day| hours.iter().map(move |hour| day * hour)).collect()
+}
+
+/// What was seen in each slot.
+struct Slots {
+    values: Vec<Vec<f64>>,
+}
+
+impl Slots {
+    fn new(slots: usize, values: impl Iterator<Item = (usize, f64)>) -> Slots {
+        let mut seen = vec![Vec::new(); slots];
+        for (slot, value) in values {
+            if let Some(values) = seen.get_mut(slot) {
+                values.push(value);
+            }
         }
+        Slots { values: seen }
     }
-    let (sum, count) = sums.iter().fold((0.0, 0.0), |all, one| (all.0 + one.0, all.1 + one.1));
-    let mean = sum / count;
-    // A slot that the clocks skipped is taken for an average one; one in which corrections prevail counts as idle.
-    let ratio = |(sum, count): (f64, f64)| if count > 0.0 && mean > 0.0 { (sum / count / mean).max(0.0) } else { 1.0 };
-    sums.into_iter().map(ratio).collect()
+
+    /// A slot that the clocks skipped is taken for an average one.
+    fn means(&self) -> Vec<f64> {
+        let mean = |values: &Vec<f64>| {
+            if values.is_empty() { 1.0 } else { values.iter().sum::<f64>() / values.len() as f64 }
+        };
+        self.values.iter().map(mean).collect()
+    }
+
+    /// The means, drawn to `plain` as far as they differ from it by no more than values of one slot differ by chance.
+    fn drawn_to(&self, plain: &[f64]) -> Vec<f64> {
+        let means = self.means();
+        let noise_of_mean = |(values, mean): (&Vec<f64>, &f64)| {
+            let count = values.len() as f64;
+            let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+            if count > 1.0 { squares / (count - 1.0) / count } else { 0.0 }
+        };
+        let noise: f64 = self.values.iter().zip(&means).map(noise_of_mean).sum();
+        let difference: f64 = means.iter().zip(plain).map(|(mean, plain)| (mean - plain).powi(2)).sum();
+        let kept = if difference > 0.0 { (1.0 - noise / difference).max(0.0) } else { 1.0 };
+        means.iter().zip(plain).map(|(mean, plain)| plain + kept * (mean - plain)).collect()
+    }
 }
 
 /// The hour of the week on the local clock, from Monday midnight.
@@ -61,5 +104,5 @@ fn hour_of_week(zone: Tz, hour: i64) -> usize {
         let utc = DateTime::from_timestamp(hour.checked_mul(3600)?, 0)?.naive_utc();
         utc.checked_add_offset(zone.offset_from_utc_datetime(&utc).fix())
     };
-    local().map_or(0, |local| local.weekday().num_days_from_monday() as usize * 24 + local.hour() as usize)
+    local().map_or(0, |local| local.weekday().num_days_from_monday() as usize * HOURS + local.hour() as usize)
 }

@@ -7,7 +7,7 @@ use chrono_tz::Tz;
 use super::*;
 
 /// Monday 2026-11-02 00:00 UTC, in hours.
-const MONDAY: i64 = 498_288;
+const MONDAY: i64 = 498_216;
 
 fn at(hours: f64) -> Instant {
     Instant(((MONDAY as f64 + hours) * HOUR_US as f64) as i64)
@@ -26,7 +26,8 @@ fn ask(amounts: &[f64], hours: f64) -> Question {
 
 #[test]
 fn history_begins_with_the_first_use() {
-    let history = History::new([(at(5.5), 2.0), (at(3.0), 1.0), (at(5.9), 1.0), (at(1.0), 0.0), (at(8.1), 9.0)], at(8.5));
+    let history =
+        History::new([(at(5.5), 2.0), (at(3.0), 1.0), (at(5.9), 1.0), (at(1.0), 0.0), (at(8.1), 9.0)], at(8.5));
     assert_eq!(history, History { first_hour: MONDAY + 3, amounts: vec![1.0, 0.0, 3.0, 0.0, 0.0] });
     assert_eq!(History::new([(at(0.0), 1.0)], at(10_000.0)).hours(), 0);
 }
@@ -71,7 +72,8 @@ fn the_profile_follows_the_clock() {
         (berlin.rem_euclid(24) == 9).then_some((Instant(hour * HOUR_US), 1.0))
     });
     let history = History::new(used.collect::<Vec<_>>(), at(0.0));
-    let question = |from, to| Question { now: at(from), end: at(to), zone: Tz::Europe__Berlin, confidence: 0.8, room: None };
+    let question =
+        |from, to| Question { now: at(from), end: at(to), zone: Tz::Europe__Berlin, confidence: 0.8, room: None };
     // Nine in Berlin is eight in UTC by now; no day of the profile is at seven.
     let expected = |from, to| forecast(&history, &question(from, to)).unwrap().expected;
     assert!(expected(0.0, 8.0) < 0.01, "{}", expected(0.0, 8.0));

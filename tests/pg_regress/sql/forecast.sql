@@ -31,6 +31,10 @@ SET tokbudget.clock = '2026-11-10 12:00+00';
 SELECT * FROM tb_burn_rate('bf/steady', 'tokens');
 SELECT look_back, amount, per_hour, per_day FROM tb_burn_rate('bf/steady');
 SELECT look_back, amount, per_hour FROM tb_burn_rate('bf/steady/bot', 'tool_calls');
+-- All of the tenant: 24, 20 and 1 in a day; 168, 20 and 1 in a week.
+SELECT look_back, amount, per_hour FROM tb_burn_rate('bf', 'requests');
+-- The same from roll-ups.
+SELECT tb_refresh() IS NOT NULL AS refreshed;
 SELECT look_back, amount, per_hour FROM tb_burn_rate('bf', 'requests');
 -- Half an hour later nothing has come in: 100,000 in 1.5 hours, a third less than in the hour before; 2,400,000 in 24.5.
 SET tokbudget.clock = '2026-11-10 12:30+00';

@@ -62,7 +62,11 @@ pub fn made_up(kind: Kind, seed: u64, hours: usize) -> Vec<f64> {
                     Kind::Growing => busy * 1.01_f64.powf(hour as f64 / 24.0),
                     Kind::Spiky => busy * if random.uniform() < 0.01 { 20.0 } else { 1.0 },
                     Kind::Intermittent => {
-                        if random.uniform() < 1.0 / 30.0 { 30.0 * random.noise(1.0) } else { 0.0 }
+                        if random.uniform() < 1.0 / 30.0 {
+                            30.0 * random.noise(1.0)
+                        } else {
+                            0.0
+                        }
                     }
                     Kind::Wandering => busy * level,
                 }
