@@ -34,7 +34,7 @@ COMMENT ON COLUMN tokbudget.forecast.amount IS 'limit of the window with what wa
 COMMENT ON COLUMN tokbudget.forecast.exhausted_at IS 'when nothing will remain of the budget as use is expected; NULL for not before the end';
 COMMENT ON COLUMN tokbudget.forecast.method IS 'seasonal_hour_of_week with two weeks of history or more, seasonal_day_and_hour with one, seasonal_hour_of_day with two days, mean with less; NULL where data is thin';
 COMMENT ON COLUMN tokbudget.forecast.history_hours IS 'hours since the first use in the last eight weeks, one decimal; NULL for none';
-COMMENT ON COLUMN tokbudget.forecast.drift_per_day IS 'by how much more (or less) is expected from day to day; 0 where no growth is beyond doubt';
+COMMENT ON COLUMN tokbudget.forecast.drift_per_day IS 'by how much more (or less) is expected from day to day; 0 where no growth stands out';
 COMMENT ON COLUMN tokbudget.forecast.reason IS 'why there is no forecast, in words';
 COMMENT ON COLUMN tokbudget.forecast.verdict IS 'what becomes of the budget, in words, on the clock of its zone; NULL for the account''s own use';
 

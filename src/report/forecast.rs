@@ -1,15 +1,17 @@
 //! How much will be used until a window ends, from hourly use so far.
 //!
 //! The forecast is a seasonal profile times a level. The profile is the classical ratio-to-mean index by hour of the week or
-//! of the day on the local clock (Hyndman & Athanasopoulos, *Forecasting: Principles and Practice*, 3rd ed., section 3.4). The
-//! level is simple exponential smoothing of what the profile leaves (Brown 1959; Holt 1957, reprinted in *International
-//! Journal of Forecasting* 20 (2004) 5–10; with a multiplicative season it is Winters 1960 with a fixed profile), with the
-//! smoothing that errs least one step ahead. A growth that is beyond doubt adds half its slope, as the theta method does
-//! (Assimakopoulos & Nikolopoulos 2000; Hyndman & Billah 2003).
+//! of the day on the local clock (Hyndman & Athanasopoulos, *Forecasting: Principles and Practice*, 3rd ed., section 3.4),
+//! shrunken where it is noise. The level is simple exponential smoothing of what the profile leaves (Brown 1959; Holt 1957,
+//! reprinted in *International Journal of Forecasting* 20 (2004) 5–10; with a multiplicative season it is Winters 1960 with a
+//! fixed profile), with the plain mean unless a shorter memory errs clearly less over sums as long as the one asked for. A
+//! growth that stands out adds half its slope, as the theta method does (Assimakopoulos & Nikolopoulos 2000; Hyndman &
+//! Billah 2003).
 //!
 //! The band is that of a sum over a lead time under exponential smoothing (Hyndman, Koehler, Ord & Snyder, *Forecasting with
-//! Exponential Smoothing*, 2008, section 6.4), from the errors one step ahead in the history, with what is not known of the
-//! level added and Student's t for the few errors that there are.
+//! Exponential Smoothing*, 2008, section 6.4), from the errors that forecasts from earlier in the history would have made
+//! (*Forecasting: Principles and Practice*, section 5.10), with what is not known of the level added and Student's t for the
+//! few errors that there are.
 
 mod level;
 mod quantile;
@@ -110,7 +112,7 @@ pub struct Forecast {
     pub expected: f64,
     pub lower: f64,
     pub upper: f64,
-    /// Change per day of what is used a day; 0 where no growth is beyond doubt.
+    /// Change per day of what is used a day; 0 where no growth stands out.
     pub drift_per_day: f64,
     /// When the room will be used up, if before the end.
     pub exhausted_at: Option<Instant>,

@@ -53,7 +53,8 @@ impl Level {
         let ahead = ((horizon_hours / block_hours as f64) as usize).clamp(1, (blocks.len() / 3).max(1));
         let errors = |smoothing, ahead| errors(&blocks, smoothing, block_hours as f64, ahead);
         let plain = errors(0.0, ahead);
-        // Few sums tell little apart: a shorter memory must err less by more than a standard error of them.
+        // Few sums tell little apart: a shorter memory must err less by more than their standard error (the rule of Breiman,
+        // Friedman, Olshen & Stone 1984).
         let bar = 1.0 - (ahead as f64 / plain.count.max(1.0)).sqrt();
         let mut best = (0.0, plain);
         if blocks.len() >= BLOCKS_MIN {
@@ -135,8 +136,8 @@ struct Errors {
     count: f64,
 }
 
-/// Errors of the sum of so many blocks `ahead`, per block, forecast from the blocks before them by discounted least squares (Brown 1963): exponential smoothing that
-/// begins as a mean and heeds how busy a block ought to have been.
+/// Errors of the sum of so many blocks `ahead`, per block, forecast from the blocks before them by discounted least squares
+/// (Brown 1963): exponential smoothing that begins as a mean and heeds how busy a block ought to have been.
 fn errors(blocks: &[Block], smoothing: f64, block_hours: f64, ahead: usize) -> Errors {
     let warm_up = (blocks.len() / 4).max(1);
     let (mut amount, mut share, mut squares, mut count) = (0.0, 0.0, 0.0, 0.0);
@@ -180,7 +181,7 @@ impl Trend {
     }
 }
 
-/// The trend, where it is beyond doubt: least squares over days.
+/// The trend, where it stands out: least squares over days.
 pub fn trend(amounts: &[f64], shares: &[f64], periods: Option<usize>) -> Option<Trend> {
     let days = blocks(amounts, shares, 24);
     if days.len() < DRIFT_DAYS_MIN {
