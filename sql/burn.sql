@@ -147,7 +147,7 @@ BEGIN
     FROM tokbudget._account_by_hour(found_account.tenant_id, found_account.account_id, tb_burn_rate.meter,
         tokbudget._history_start(present), present) AS used;
     RETURN QUERY
-    SELECT look_back.name, burn.since, round(burn.observed_hours, 2), burn.amount, trim_scale(round(burn.per_hour, 9)),
+    SELECT look_back.name, burn.since, round(burn.observed_hours, 2), trim_scale(burn.amount), trim_scale(round(burn.per_hour, 9)),
         trim_scale(round(24 * burn.per_hour, 9)),
         CASE WHEN earlier.since = burn.since - look_back.hours * interval '1 hour' AND earlier.amount > burn.amount
             THEN round(100 * (burn.per_hour / ((earlier.amount - burn.amount) / look_back.hours) - 1), 1) END,

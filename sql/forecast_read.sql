@@ -108,7 +108,7 @@ BEGIN
         tokbudget._history_start(present), present) AS used;
     RETURN NEXT tokbudget._forecast_row(
         ROW(NULL, found_account.path, tb_forecast.meter, own_window.window_start, COALESCE(tb_forecast.until, own_window.window_end),
-            tokbudget._used_since(found_account, tb_forecast.meter, own_window.window_start),
+            trim_scale(tokbudget._used_since(found_account, tb_forecast.meter, own_window.window_start)),
             NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::tokbudget.forecast,
         line.hours, line.amounts, NULL, tb_forecast.time_zone, tb_forecast.confidence, tb_forecast.margin_percent, tb_forecast.min_history_hours);
     FOR line IN
