@@ -51,15 +51,17 @@ DECLARE
     -- What the use of the account itself must come to.
     counted CONSTANT numeric := CASE WHEN budget.window_start >= since THEN 0.99 * budget.spent ELSE 0 END;
     accounted numeric;
+    used_hours timestamp with time zone[];
+    used_amounts numeric[];
 BEGIN
     IF budget.meter IN ('cost', 'internal_cost', 'tokens', 'input_tokens', 'output_tokens', 'requests') OR budget.budget IS NULL THEN
-        SELECT sum(used.amount) INTO accounted
-        FROM tokbudget._account_by_hour(_budget_by_hour.tenant_id, _budget_by_hour.account_id, budget.meter, since, until) AS used
-        WHERE used.hour >= date_trunc('hour', COALESCE(budget.window_start, since), 'UTC');
+        SELECT array_agg(used.hour), array_agg(used.amount),
+            sum(used.amount) FILTER (WHERE used.hour >= date_trunc('hour', COALESCE(budget.window_start, since), 'UTC'))
+        INTO used_hours, used_amounts, accounted
+        FROM tokbudget._account_by_hour(_budget_by_hour.tenant_id, _budget_by_hour.account_id, budget.meter, since, until) AS used;
         -- Calls of other accounts that named this one in also count against its budgets, and not in its own use.
         IF budget.budget IS NULL OR budget.spent = 0 OR accounted >= counted AND accounted <> 0 THEN
-            RETURN QUERY SELECT used.hour, used.amount
-            FROM tokbudget._account_by_hour(_budget_by_hour.tenant_id, _budget_by_hour.account_id, budget.meter, since, until) AS used;
+            RETURN QUERY SELECT used.hour, used.amount FROM unnest(used_hours, used_amounts) AS used (hour, amount);
             RETURN;
         END IF;
     END IF;

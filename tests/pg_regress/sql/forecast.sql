@@ -58,6 +58,12 @@ SELECT count(*) AS tokens_only FROM tb_runway('bf/steady/bot', 'tokens');
 -- Nothing left, and twenty minutes later still nothing.
 SELECT overrun FROM tb_charge('bf/new', NULL, '{"input_tokens": 600, "output_tokens": 0}');
 SELECT remaining, runway_hours, exhausted_at, exhausted_before_reset AS before, reason, verdict FROM tb_runway('bf/new');
+-- The higher rate counts: 45 calls in a day are 1.875 an hour, above 189 in a week. A day later nothing came in 24 hours, and 144
+-- calls of 100,000 in 168 hours are 85,714.29, which 17,200,000 lasts for 200.67.
+SELECT tb_create_budget('bf', 'requests', 1000) > 0 AS made;
+SELECT per_hour, look_back, runway_hours FROM tb_runway('bf');
+SET tokbudget.clock = '2026-11-11 12:00+00';
+SELECT per_hour, look_back, runway_hours FROM tb_runway('bf/steady', 'tokens');
 -- A week without use.
 SET tokbudget.clock = '2026-11-18 12:00+00';
 SELECT meter, runway_hours, reason, verdict FROM tb_runway('bf/steady', 'cost');
