@@ -26,6 +26,9 @@ END $$;
 SET tokbudget.clock = '2026-11-10 11:10+00';
 SELECT tokens FROM tb_charge('bf/new', NULL, '{"input_tokens": 500, "output_tokens": 0}');
 
+-- Forty minutes into the first hour of use nothing can be said.
+SET tokbudget.clock = '2026-11-10 11:40+00';
+SELECT look_back, hours, amount, per_hour, reason FROM tb_burn_rate('bf/new', 'tokens');
 -- At noon: whole hours. Twice seven days were not observed.
 SET tokbudget.clock = '2026-11-10 12:00+00';
 SELECT * FROM tb_burn_rate('bf/steady', 'tokens');
