@@ -39,7 +39,7 @@ COMMENT ON COLUMN tokbudget.forecast.reason IS 'why there is no forecast, in wor
 COMMENT ON COLUMN tokbudget.forecast.verdict IS 'what becomes of the budget, in words, on the clock of its zone; NULL for the account''s own use';
 
 CREATE FUNCTION tokbudget._forecast_row(
-    result tokbudget.forecast, hours timestamp with time zone[], amounts numeric[], room numeric, time_zone text,
+    so_far tokbudget.forecast, hours timestamp with time zone[], amounts numeric[], room numeric, time_zone text,
     confidence numeric, margin_percent numeric, min_history_hours integer
 ) RETURNS tokbudget.forecast
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -47,16 +47,18 @@ CREATE FUNCTION tokbudget._forecast_row(
     AS $$
 DECLARE
     present CONSTANT timestamp with time zone := tokbudget._now();
-    scale CONSTANT integer := CASE WHEN result.meter IN ('cost', 'internal_cost') THEN 9 ELSE 0 END;
+    scale CONSTANT integer := CASE WHEN so_far.meter IN ('cost', 'internal_cost') THEN 9 ELSE 0 END;
     history_hours CONSTANT numeric := (
         SELECT EXTRACT(epoch FROM present - min(used.hour)) / 3600 FROM unnest(hours, amounts) AS used (hour, amount) WHERE used.amount <> 0);
-    ahead tokbudget.use_ahead;
+    ahead record;
+    result record;
 BEGIN
+    result := so_far;
     result.history_hours := round(history_hours, 1);
     result.reason := tokbudget._thin_history(history_hours, min_history_hours);
     IF result.reason IS NULL THEN
-        ahead := tokbudget._use_ahead(hours, amounts::double precision[], present, result.window_end, time_zone,
-            confidence::double precision, room::double precision);
+        SELECT used.* INTO ahead FROM tokbudget._use_ahead(hours, amounts::double precision[], present, result.window_end, time_zone,
+            confidence::double precision, room::double precision) AS used;
         result.method := ahead.method;
         result.expected := trim_scale(result.spent + round(ahead.expected::numeric, scale));
         result.lower := trim_scale(result.spent + round(ahead.lower::numeric, scale));
@@ -83,7 +85,7 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION tokbudget._forecast_row(tokbudget.forecast, timestamp with time zone[], numeric[], numeric, text, numeric, numeric, integer) IS
-    'internal: the row with what is expected and what becomes of room, which is NULL where nothing limits the use';
+    'internal: so_far with what is expected and what becomes of room, which is NULL where nothing limits the use';
 
 CREATE FUNCTION @extschema@.tb_forecast(
     account text, meter text DEFAULT 'cost', until timestamp with time zone DEFAULT NULL, every text DEFAULT 'month', time_zone text DEFAULT 'UTC',
@@ -106,11 +108,11 @@ BEGIN
     SELECT array_agg(used.hour) AS hours, array_agg(used.amount) AS amounts INTO line
     FROM tokbudget._account_by_hour(found_account.tenant_id, found_account.account_id, tb_forecast.meter,
         tokbudget._history_start(present), present) AS used;
-    RETURN NEXT tokbudget._forecast_row(
+    RETURN QUERY SELECT done.* FROM tokbudget._forecast_row(
         ROW(NULL, found_account.path, tb_forecast.meter, own_window.window_start, COALESCE(tb_forecast.until, own_window.window_end),
             trim_scale(tokbudget._used_since(found_account, tb_forecast.meter, own_window.window_start)),
             NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::tokbudget.forecast,
-        line.hours, line.amounts, NULL, tb_forecast.time_zone, tb_forecast.confidence, tb_forecast.margin_percent, tb_forecast.min_history_hours);
+        line.hours, line.amounts, NULL, tb_forecast.time_zone, tb_forecast.confidence, tb_forecast.margin_percent, tb_forecast.min_history_hours) AS done;
     FOR line IN
         SELECT budget.*, COALESCE(b.time_zone, 'UTC') AS zone, history.hours, history.amounts,
             COALESCE(LEAST(tb_forecast.until, budget.resets_at, b.valid_until), own_window.window_end) AS ends_at
@@ -127,10 +129,10 @@ BEGIN
         WHERE budget.meter = tb_forecast.meter
         ORDER BY budget.ordinality
     LOOP
-        RETURN NEXT tokbudget._forecast_row(
+        RETURN QUERY SELECT done.* FROM tokbudget._forecast_row(
             ROW(line.budget, line.account, line.meter, line.window_start, line.ends_at, line.spent, NULL, NULL, NULL, NULL,
                 trim_scale(line.remaining + line.spent + line.held), NULL, NULL, NULL, NULL, NULL, NULL)::tokbudget.forecast,
-            line.hours, line.amounts, line.remaining, line.zone, tb_forecast.confidence, tb_forecast.margin_percent, tb_forecast.min_history_hours);
+            line.hours, line.amounts, line.remaining, line.zone, tb_forecast.confidence, tb_forecast.margin_percent, tb_forecast.min_history_hours) AS done;
     END LOOP;
     IF tokbudget._is_refused() THEN
         PERFORM tokbudget._raise_refusal();

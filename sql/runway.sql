@@ -79,7 +79,7 @@ DECLARE
     found_account tokbudget.account := tokbudget._find_account(tb_runway.account);
     present CONSTANT timestamp with time zone := tokbudget._now();
     line record;
-    result tokbudget.runway;
+    result record;
 BEGIN
     PERFORM tokbudget._require_access(found_account.tenant_id, found_account.ancestor_ids || found_account.account_id, 'read');
     IF tb_runway.meter IS NOT NULL THEN
