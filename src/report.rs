@@ -1,3 +1,4 @@
-//! What reports compute, apart from the database.
+//! What reports compute beyond sums, apart from the database: numbers in, numbers out.
 
 pub mod calibration;
+pub mod forecast;

@@ -60,4 +60,8 @@ extension_sql_file!("../sql/context_growth.sql", name = "context_growth", requir
 extension_sql_file!("../sql/estimate_drift.sql", name = "estimate_drift", requires = ["context_growth"]);
 extension_sql_file!("../sql/calibration.sql", name = "calibration", requires = ["estimate_drift"]);
 extension_sql_file!("../sql/calibrate.sql", name = "calibrate", requires = ["calibration"]);
-extension_sql_file!("../sql/privilege.sql", name = "privilege", requires = ["calibrate"], finalize);
+extension_sql_file!("../sql/burn.sql", name = "burn", requires = ["calibrate"]);
+extension_sql_file!("../sql/runway.sql", name = "runway", requires = ["burn"]);
+extension_sql_file!("../sql/forecast.sql", name = "forecast", requires = ["runway"]);
+extension_sql_file!("../sql/forecast_read.sql", name = "forecast_read", requires = ["forecast"]);
+extension_sql_file!("../sql/privilege.sql", name = "privilege", requires = ["forecast_read"], finalize);
