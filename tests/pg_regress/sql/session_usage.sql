@@ -49,6 +49,12 @@ CREATE FUNCTION differences() RETURNS TABLE (side text, unit text, name text) LA
     ORDER BY 1, 2, 3
 $$;
 
+-- Says that the roll-ups cover a snapshot.
+CREATE FUNCTION cover(snapshot pg_snapshot, own xid8 DEFAULT '0') RETURNS void LANGUAGE sql AS $$
+    INSERT INTO tokbudget.rollup (covered, taken_by, refreshed_at) VALUES (snapshot, own, now())
+    ON CONFLICT (is_only) DO UPDATE SET covered = EXCLUDED.covered, taken_by = EXCLUDED.taken_by
+$$;
+
 -- Session s1: three steps, 10:00:00 to 10:00:09, the second a retry, the third with the outcome. 100+200+300 input, 10+20+30 output;
 -- cost 0.1+0.02, 0.2+0.04, 0.3+0.06 = 0.72. Its workflow is the one named first, by the earlier reservation.
 SELECT book('2026-01-05 10:00:00+00', '2026-01-05 10:00:02+00', 'su/a/bot', 100, 10, '{"session": "s1", "task": "t1", "workflow": "triage", "agent": "bot"}') IS NOT NULL AS first;
@@ -70,23 +76,23 @@ SELECT * FROM differences();
 -- here the transactions that wrote s1's second step and t2, as if they were still running. Each step is undone.
 BEGIN;
 TRUNCATE tokbudget.session_usage;
-UPDATE tokbudget.rollup SET covered = '1:1:', taken_by = '0';
+SELECT cover('1:1:');
 SELECT count(*) AS kept, (SELECT count(*) FROM differences()) AS differences FROM tokbudget.session_usage;
 SELECT min(written_by) FILTER (WHERE session = 's1' AND retry_count = 1) AS late, min(written_by) FILTER (WHERE task = 't2') AS later,
     min(written_by) AS first, max(written_by::text::bigint) + 1 AS next
 FROM tokbudget.entry WHERE tenant_id = (SELECT tenant_id FROM tokbudget.tenant WHERE name = 'su') \gset
 SELECT :'first' || ':' || :'next' || ':' || :'late' || ',' || :'later' AS middle, :'late' || ':' || :'next' || ':' || :'late' AS after \gset
 SELECT tokbudget._refresh_session_usage('1:1:', '0', :'middle');
-UPDATE tokbudget.rollup SET covered = :'middle', taken_by = '0';
+SELECT cover(:'middle');
 -- s1 lacks two of three steps in the roll-up: 100 input tokens.
 SELECT name, steps, input_tokens, last_at::time FROM tokbudget.session_usage WHERE unit = 'session' AND name = 's1' ORDER BY started_at;
 SELECT * FROM differences();
 SELECT tokbudget._refresh_session_usage(:'middle', '0', :'after');
-UPDATE tokbudget.rollup SET covered = :'after', taken_by = '0';
+SELECT cover(:'after');
 SELECT name, steps, input_tokens, outcome FROM tokbudget.session_usage WHERE unit = 'session' AND name = 's1' ORDER BY started_at;
 SELECT * FROM differences();
 SELECT tokbudget._refresh_session_usage(:'after', '0', pg_current_snapshot());
-UPDATE tokbudget.rollup SET covered = pg_current_snapshot(), taken_by = pg_current_xact_id();
+SELECT cover(pg_current_snapshot(), pg_current_xact_id());
 SELECT * FROM differences();
 -- Months later the third step is corrected to 0.1 (it was 0.36): only costs change, and neither the outcome nor the end do.
 SET tokbudget.clock = '2026-04-01 00:00:00+00';
@@ -110,10 +116,10 @@ SELECT length(session), left(session, 3) AS begins FROM tokbudget.account a, LAT
 BEGIN;
 TRUNCATE tokbudget.session_usage;
 SELECT tokbudget._refresh_session_usage('1:1:', '0', pg_current_snapshot());
-UPDATE tokbudget.rollup SET covered = pg_current_snapshot(), taken_by = pg_current_xact_id();
+SELECT cover(pg_current_snapshot(), pg_current_xact_id());
 SELECT length(name) AS length FROM tokbudget.session_usage WHERE started_at = '2026-01-08 10:00:00+00';
 ROLLBACK;
-DROP FUNCTION differences();
+DROP FUNCTION cover(pg_snapshot, xid8), differences();
 DROP VIEW live, plain;
 DROP FUNCTION book(timestamptz, timestamptz, text, bigint, bigint, jsonb);
 RESET tokbudget.clock;
