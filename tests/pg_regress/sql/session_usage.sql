@@ -2,7 +2,7 @@
 SET timezone = 'UTC';
 SET datestyle = 'ISO, MDY';
 -- 1 per 1,000 input tokens, 2 per 1,000 output tokens.
-SELECT tb_set_price('su-m', 'acme', 1000, 2000, effective_at => '2020-01-01') > 0 AS priced;
+SELECT tb_set_price('su-m', 'acme', 1000, 2000, effective_at => '2010-01-01') > 0 AS priced;
 SELECT tb_create_account('su/a/bot') > 0 AS a, tb_create_account('su/b') > 0 AS b;
 
 CREATE FUNCTION book(started timestamptz, ended timestamptz, account text, input bigint, output bigint, attributes jsonb) RETURNS uuid
@@ -119,6 +119,31 @@ SELECT tokbudget._refresh_session_usage('1:1:', '0', pg_current_snapshot());
 SELECT cover(pg_current_snapshot(), pg_current_xact_id());
 SELECT length(name) AS length FROM tokbudget.session_usage WHERE started_at = '2026-01-08 10:00:00+00';
 ROLLBACK;
+
+-- What tb_refresh keeps, also anew, is what the ledger says; and what a month that left it said stays. Session old has 10 input tokens
+-- in May 2019 and 20 in June, gone has 40 in May.
+SELECT book('2019-05-31 10:00:00+00', '2019-05-31 10:00:01+00', 'su/b', 10, 1, '{"session": "old", "useful_output_tokens": 15}') IS NOT NULL AS may,
+       book('2019-05-30 10:00:00+00', '2019-05-30 10:00:01+00', 'su/b', 40, 0, '{"session": "gone", "outcome": "success"}') IS NOT NULL AS gone;
+SELECT book('2019-06-01 10:00:00+00', '2019-06-01 10:00:01+00', 'su/b', 20, 2, '{"session": "old", "retry_count": 1}') AS june \gset
+SELECT tb_refresh() > 0 AS refreshed;
+SELECT side, unit, left(name, 3) AS name FROM differences() WHERE name NOT LIKE 'é%';
+SELECT tb_refresh(rebuild => true) > 0 AS rebuilt;
+SELECT side, unit, left(name, 3) AS name FROM differences() WHERE name NOT LIKE 'é%';
+RESET tokbudget.clock;
+SELECT entries_moved > 0 AS moved FROM tb_maintain();
+SELECT tb_detach_month('2019-05-01', 'old') IS NOT NULL AS detached;
+SET tokbudget.clock = '2026-04-01 00:00:00+00';
+-- 0.024 becomes 0.02: with 0.012 of May it is 0.032.
+SELECT tb_adjust(:'june', 0.02, 'test') IS NOT NULL AS adjusted;
+SELECT name, steps, retries, input_tokens, output_tokens, useful_output_tokens AS useful, cost, outcome, started_at, last_at FROM live WHERE name IN ('old', 'gone') ORDER BY name;
+CREATE TABLE before AS SELECT * FROM live;
+SELECT tb_refresh() > 0 AS refreshed;
+(SELECT * FROM live EXCEPT SELECT * FROM before) UNION ALL (SELECT * FROM before EXCEPT SELECT * FROM live);
+SELECT tb_refresh(rebuild => true) > 0 AS rebuilt;
+(SELECT * FROM live EXCEPT SELECT * FROM before) UNION ALL (SELECT * FROM before EXCEPT SELECT * FROM live);
+SELECT count(*) = (SELECT count(*) FROM before) AS all_kept FROM tokbudget.session_usage WHERE tenant_id = (SELECT tenant_id FROM tokbudget.tenant WHERE name = 'su');
+DROP TABLE before;
+DROP TABLE tokbudget.entry_2019_05_detached;
 DROP FUNCTION cover(pg_snapshot, xid8), differences();
 DROP VIEW live, plain;
 DROP FUNCTION book(timestamptz, timestamptz, text, bigint, bigint, jsonb);
