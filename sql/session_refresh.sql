@@ -4,10 +4,7 @@
 CREATE FUNCTION tokbudget._session_parts(after pg_snapshot, after_own xid8, until pg_snapshot) RETURNS SETOF tokbudget.session_usage
     LANGUAGE sql STABLE PARALLEL SAFE
     AS $$
-    SELECT entry.tenant_id, entry.account_id, part.unit,
-        CASE WHEN pg_catalog.octet_length(part.name) OPERATOR(pg_catalog.>) 1000
-            THEN pg_catalog.left(part.name, 200) OPERATOR(pg_catalog.||) '~' OPERATOR(pg_catalog.||) pg_catalog.md5(part.name)
-            ELSE part.name END,
+    SELECT entry.tenant_id, entry.account_id, part.unit, tokbudget._unit_name(part.name),
         COALESCE(entry.account_ids[1:pg_catalog.array_position(entry.account_ids, entry.account_id)], '{}'),
         (pg_catalog.array_agg(entry.workflow ORDER BY entry.reserved_at, entry.workflow) FILTER (WHERE entry.workflow IS NOT NULL))[1],
         pg_catalog.min(entry.reserved_at) FILTER (WHERE entry.workflow IS NOT NULL),

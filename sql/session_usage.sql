@@ -69,6 +69,16 @@ COMMENT ON COLUMN tokbudget.session_usage.failed_tool_calls IS 'the part of tool
 COMMENT ON COLUMN tokbudget.session_usage.cost IS 'cost in currency units, corrections included; NULL where nothing had a price';
 COMMENT ON COLUMN tokbudget.session_usage.internal_cost IS 'what the account is charged, in currency units, corrections included; NULL where nothing had a price';
 
+-- A name is part of an index key, which must stay well below a third of a page, and attributes may be of any length.
+CREATE FUNCTION tokbudget._unit_name(name text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    SELECT CASE WHEN pg_catalog.octet_length(name) OPERATOR(pg_catalog.>) 1000
+        THEN pg_catalog.left(name, 200) OPERATOR(pg_catalog.||) '~' OPERATOR(pg_catalog.||) pg_catalog.md5(name)
+        ELSE name END
+$$;
+COMMENT ON FUNCTION tokbudget._unit_name(text) IS 'internal: the attribute session or task as session_usage has it';
+
 CREATE FUNCTION tokbudget._label_count(labels jsonb, label text) RETURNS numeric
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
