@@ -42,8 +42,8 @@ BEGIN
     -- The sessions say which part of the ledger to read: it has no index by session.
     WITH chosen AS MATERIALIZED (
         SELECT usage.account_id, usage.name, min(usage.started_at) AS first_at, max(usage.last_at) AS last_at
-        FROM tokbudget._unit_usage(_context.tenant_id, _context.account_id, 'session', _context.since, _context.until, '-infinity') AS usage
-        WHERE _context.session IS NULL OR usage.name = tokbudget._unit_name(_context.session)
+        FROM tokbudget._unit_usage(_context.tenant_id, _context.account_id, 'session', _context.since, _context.until, '-infinity',
+            tokbudget._unit_name(_context.session)) AS usage
         GROUP BY usage.account_id, usage.name
     ),
     step AS (

@@ -2,7 +2,7 @@
 
 CREATE FUNCTION tokbudget._unit_usage(
     tenant_id integer, account_id bigint, unit text, started_since timestamp with time zone, started_until timestamp with time zone,
-    active_since timestamp with time zone
+    active_since timestamp with time zone, name text DEFAULT NULL
 ) RETURNS SETOF tokbudget.session_usage
     LANGUAGE plpgsql STABLE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
@@ -21,11 +21,11 @@ BEGIN
     WITH changed AS MATERIALIZED (
         SELECT c.* FROM tokbudget._changed_sessions(state.covered, state.taken_by, NULL) AS c
         WHERE c.tenant_id = _unit_usage.tenant_id AND c.unit = _unit_usage.unit
-            AND c.account_ids @> ARRAY[_unit_usage.account_id]
+            AND c.account_ids @> ARRAY[_unit_usage.account_id] AND (_unit_usage.name IS NULL OR c.name = _unit_usage.name)
     )
     SELECT kept.* FROM tokbudget.session_usage AS kept
     WHERE kept.tenant_id = _unit_usage.tenant_id AND kept.unit = _unit_usage.unit
-        AND kept.account_ids @> ARRAY[_unit_usage.account_id]
+        AND kept.account_ids @> ARRAY[_unit_usage.account_id] AND (_unit_usage.name IS NULL OR kept.name = _unit_usage.name)
         AND kept.started_at >= _unit_usage.started_since AND kept.started_at < _unit_usage.started_until
         AND kept.last_at >= _unit_usage.active_since
         AND NOT EXISTS (
@@ -38,8 +38,8 @@ BEGIN
         AND changed.last_at >= _unit_usage.active_since;
 END;
 $$;
-COMMENT ON FUNCTION tokbudget._unit_usage(integer, bigint, text, timestamp with time zone, timestamp with time zone, timestamp with time zone) IS
-    'internal: the sessions, or tasks, of the subtree that started in a period and were active at or after an instant, live and exact: the roll-up with what the ledger has had since';
+COMMENT ON FUNCTION tokbudget._unit_usage(integer, bigint, text, timestamp with time zone, timestamp with time zone, timestamp with time zone, text) IS
+    'internal: the sessions, or tasks, of that name or of any, of the subtree that started in a period and were active at or after an instant, live and exact: the roll-up with what the ledger has had since';
 
 CREATE FUNCTION tokbudget._sessions(tenant_id integer, account_id bigint, since timestamp with time zone)
     RETURNS TABLE (

@@ -4,39 +4,53 @@
 CREATE FUNCTION tokbudget._session_parts(after pg_snapshot, after_own xid8, until pg_snapshot) RETURNS SETOF tokbudget.session_usage
     LANGUAGE sql STABLE PARALLEL SAFE
     AS $$
-    SELECT entry.tenant_id, entry.account_id, part.unit, tokbudget._unit_name(part.name),
-        COALESCE(entry.account_ids[1:pg_catalog.array_position(entry.account_ids, entry.account_id)], '{}'),
-        (pg_catalog.array_agg(entry.workflow ORDER BY entry.reserved_at, entry.workflow) FILTER (WHERE entry.workflow IS NOT NULL))[1],
-        pg_catalog.min(entry.reserved_at) FILTER (WHERE entry.workflow IS NOT NULL),
-        (pg_catalog.array_agg(entry.task ORDER BY entry.reserved_at, entry.task) FILTER (WHERE entry.task IS NOT NULL))[1],
-        pg_catalog.min(entry.reserved_at) FILTER (WHERE entry.task IS NOT NULL),
-        (pg_catalog.array_agg(entry.agent ORDER BY entry.reserved_at, entry.agent) FILTER (WHERE entry.agent IS NOT NULL))[1],
-        pg_catalog.min(entry.reserved_at) FILTER (WHERE entry.agent IS NOT NULL),
-        (pg_catalog.array_agg(entry.outcome ORDER BY entry.recorded_at DESC, entry.outcome DESC)
-            FILTER (WHERE call.is_one AND entry.outcome IS NOT NULL))[1],
-        pg_catalog.max(entry.recorded_at) FILTER (WHERE call.is_one AND entry.outcome IS NOT NULL),
-        pg_catalog.min(entry.reserved_at),
-        -- A correction has the instant of reservation of what it corrects, which is no later than its last instant.
-        pg_catalog.max(CASE WHEN call.is_one THEN GREATEST(entry.recorded_at, entry.reserved_at) ELSE entry.reserved_at END),
-        pg_catalog.count(*) FILTER (WHERE call.is_one),
-        pg_catalog.count(*) FILTER (WHERE call.is_one AND entry.retry_count OPERATOR(pg_catalog.>) 0),
-        pg_catalog.max(entry.input_tokens),
-        pg_catalog.sum(entry.requests),
-        pg_catalog.sum(entry.input_tokens),
-        pg_catalog.sum(entry.cache_read_input_tokens),
-        pg_catalog.sum(entry.cache_write_input_tokens),
-        pg_catalog.sum(entry.output_tokens),
-        pg_catalog.sum(entry.reasoning_output_tokens),
-        pg_catalog.sum(tokbudget._label_count(entry.labels, 'useful_output_tokens')) FILTER (WHERE call.is_one),
-        COALESCE(pg_catalog.sum(tokbudget._tool_calls(entry.operation, entry.meters)) FILTER (WHERE call.is_one), 0),
-        COALESCE(pg_catalog.sum(tokbudget._tool_calls(entry.operation, entry.meters))
-            FILTER (WHERE call.is_one AND tokbudget._is_failed_tool(entry.labels)), 0),
-        pg_catalog.sum(entry.cost),
-        pg_catalog.sum(entry.internal_cost)
-    FROM tokbudget._entries_since(after, after_own, until) AS entry
-    CROSS JOIN LATERAL (VALUES ('session', entry.session), ('task', entry.task)) AS part (unit, name)
-    CROSS JOIN LATERAL (SELECT entry.kind OPERATOR(pg_catalog.=) ANY (ARRAY['commit', 'charge']) AS is_one) AS call
-    WHERE part.name OPERATOR(pg_catalog.<>) '' AND entry.kind OPERATOR(pg_catalog.<>) ALL (ARRAY['expire', 'transfer'])
+    -- First what one call after the other says alike, so that little is left to be put in order.
+    SELECT piece.tenant_id, piece.account_id, part.unit, tokbudget._unit_name(part.name), piece.own_ids,
+        (pg_catalog.array_agg(piece.workflow ORDER BY piece.started_at, piece.workflow) FILTER (WHERE piece.workflow IS NOT NULL))[1],
+        pg_catalog.min(piece.started_at) FILTER (WHERE piece.workflow IS NOT NULL),
+        (pg_catalog.array_agg(piece.task ORDER BY piece.started_at, piece.task) FILTER (WHERE piece.task IS NOT NULL))[1],
+        pg_catalog.min(piece.started_at) FILTER (WHERE piece.task IS NOT NULL),
+        (pg_catalog.array_agg(piece.agent ORDER BY piece.started_at, piece.agent) FILTER (WHERE piece.agent IS NOT NULL))[1],
+        pg_catalog.min(piece.started_at) FILTER (WHERE piece.agent IS NOT NULL),
+        (pg_catalog.array_agg(piece.outcome ORDER BY piece.recorded_at DESC, piece.outcome DESC) FILTER (WHERE piece.outcome IS NOT NULL))[1],
+        pg_catalog.max(piece.recorded_at) FILTER (WHERE piece.outcome IS NOT NULL),
+        pg_catalog.min(piece.started_at), pg_catalog.max(piece.last_at), pg_catalog.sum(piece.steps)::pg_catalog.int8,
+        pg_catalog.sum(piece.retries)::pg_catalog.int8, pg_catalog.max(piece.max_input_tokens), pg_catalog.sum(piece.requests),
+        pg_catalog.sum(piece.input_tokens), pg_catalog.sum(piece.cache_read_input_tokens), pg_catalog.sum(piece.cache_write_input_tokens),
+        pg_catalog.sum(piece.output_tokens), pg_catalog.sum(piece.reasoning_output_tokens), pg_catalog.sum(piece.useful_output_tokens),
+        pg_catalog.sum(piece.tool_calls), pg_catalog.sum(piece.failed_tool_calls), pg_catalog.sum(piece.cost),
+        pg_catalog.sum(piece.internal_cost)
+    FROM (
+        SELECT entry.tenant_id, entry.account_id,
+            COALESCE(entry.account_ids[1:pg_catalog.array_position(entry.account_ids, entry.account_id)], '{}') AS own_ids,
+            entry.session, entry.task, entry.workflow, entry.agent, CASE WHEN call.is_one THEN entry.outcome END AS outcome,
+            pg_catalog.min(entry.reserved_at) AS started_at,
+            pg_catalog.max(entry.recorded_at) FILTER (WHERE call.is_one) AS recorded_at,
+            -- A correction has the instant of reservation of what it corrects, which is no later than its last instant.
+            pg_catalog.max(CASE WHEN call.is_one THEN GREATEST(entry.recorded_at, entry.reserved_at) ELSE entry.reserved_at END) AS last_at,
+            pg_catalog.count(*) FILTER (WHERE call.is_one) AS steps,
+            pg_catalog.count(*) FILTER (WHERE call.is_one AND entry.retry_count OPERATOR(pg_catalog.>) 0) AS retries,
+            pg_catalog.max(entry.input_tokens) AS max_input_tokens,
+            pg_catalog.sum(entry.requests) AS requests,
+            pg_catalog.sum(entry.input_tokens) AS input_tokens,
+            pg_catalog.sum(entry.cache_read_input_tokens) AS cache_read_input_tokens,
+            pg_catalog.sum(entry.cache_write_input_tokens) AS cache_write_input_tokens,
+            pg_catalog.sum(entry.output_tokens) AS output_tokens,
+            pg_catalog.sum(entry.reasoning_output_tokens) AS reasoning_output_tokens,
+            pg_catalog.sum(tokbudget._label_count(entry.labels, 'useful_output_tokens')) FILTER (WHERE call.is_one) AS useful_output_tokens,
+            COALESCE(pg_catalog.sum(tokbudget._tool_calls(entry.operation, entry.meters)) FILTER (WHERE call.is_one), 0) AS tool_calls,
+            COALESCE(pg_catalog.sum(tokbudget._tool_calls(entry.operation, entry.meters))
+                FILTER (WHERE call.is_one AND tokbudget._is_failed_tool(entry.labels)), 0) AS failed_tool_calls,
+            pg_catalog.sum(entry.cost) AS cost,
+            pg_catalog.sum(entry.internal_cost) AS internal_cost
+        FROM tokbudget._entries_since(after, after_own, until) AS entry
+        CROSS JOIN LATERAL (SELECT entry.kind OPERATOR(pg_catalog.=) ANY (ARRAY['commit', 'charge']) AS is_one) AS call
+        WHERE entry.kind OPERATOR(pg_catalog.<>) ALL (ARRAY['expire', 'transfer'])
+            AND (entry.session OPERATOR(pg_catalog.<>) '' OR entry.task OPERATOR(pg_catalog.<>) '')
+        GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
+    ) AS piece
+    CROSS JOIN LATERAL (VALUES ('session', piece.session), ('task', piece.task)) AS part (unit, name)
+    WHERE part.name OPERATOR(pg_catalog.<>) ''
     GROUP BY 1, 2, 3, 4, 5
 $$;
 COMMENT ON FUNCTION tokbudget._session_parts(pg_snapshot, xid8, pg_snapshot) IS

@@ -33,7 +33,7 @@ CREATE TABLE tokbudget.session_usage (
     cost numeric,
     internal_cost numeric,
     -- An account that was moved amid a session has a row for what it spent on either path.
-    CONSTRAINT session_usage_pkey PRIMARY KEY (tenant_id, account_id, unit, name, account_ids),
+    CONSTRAINT session_usage_pkey PRIMARY KEY (tenant_id, unit, name, account_id, account_ids),
     CONSTRAINT session_usage_unit_check CHECK (unit OPERATOR(pg_catalog.=) ANY (ARRAY['session', 'task']))
 );
 CREATE INDEX session_usage_started_at_idx ON tokbudget.session_usage (tenant_id, unit, started_at);
