@@ -6,7 +6,7 @@ CREATE FUNCTION tokbudget._unit_usage(
 ) RETURNS SETOF tokbudget.session_usage
     LANGUAGE plpgsql STABLE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
-    -- As in tokbudget._usage_facts.
+    -- The planner cannot know how few entries the roll-up has not seen.
     SET jit = off
     SET enable_seqscan = off
     SET max_parallel_workers_per_gather = 0
