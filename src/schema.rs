@@ -39,4 +39,9 @@ extension_sql_file!("../sql/engine.sql", name = "engine", requires = ["checkpoin
 extension_sql_file!("../sql/upkeep.sql", name = "upkeep", requires = ["engine"]);
 extension_sql_file!("../sql/verify.sql", name = "verify", requires = ["upkeep"]);
 extension_sql_file!("../sql/chargeback.sql", name = "chargeback", requires = ["verify"]);
-extension_sql_file!("../sql/privilege.sql", name = "privilege", requires = ["chargeback"], finalize);
+extension_sql_file!("../sql/focus_item.sql", name = "focus_item", requires = ["chargeback"]);
+extension_sql_file!("../sql/focus_line.sql", name = "focus_line", requires = ["focus_item"]);
+extension_sql_file!("../sql/focus.sql", name = "focus", requires = ["focus_line"]);
+extension_sql_file!("../sql/focus_1_2.sql", name = "focus_1_2", requires = ["focus"]);
+extension_sql_file!("../sql/focus_1_4.sql", name = "focus_1_4", requires = ["focus_1_2"]);
+extension_sql_file!("../sql/privilege.sql", name = "privilege", requires = ["focus_1_4"], finalize);
