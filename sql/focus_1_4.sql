@@ -3,7 +3,7 @@
 CREATE VIEW tokbudget.focus_1_4 WITH (security_barrier) AS
 SELECT
     line.billed_cost::pg_catalog.numeric(38, 9) AS "BilledCost",
-    line.tenant_id::pg_catalog.text AS "BillingAccountId",
+    pg_catalog.format('tenant/%s', line.tenant_id) AS "BillingAccountId",
     tenant.name AS "BillingAccountName",
     CASE WHEN tokbudget._is_national_currency(line.currency) THEN line.currency ELSE 'XXX' END AS "BillingCurrency",
     month.ends_text AS "BillingPeriodEnd",
@@ -38,7 +38,7 @@ SELECT
     line.sku_meter AS "SkuMeter",
     line.sku_price_details AS "SkuPriceDetails",
     line.sku_price_id AS "SkuPriceId",
-    line.account_id::pg_catalog.text AS "SubAccountId",
+    pg_catalog.format('tenant/%s/account/%s', line.tenant_id, line.account_id) AS "SubAccountId",
     COALESCE(line.account, line.account_id::pg_catalog.text) AS "SubAccountName",
     line.account_kind AS "SubAccountType",
     line.tags AS "Tags",
@@ -58,7 +58,7 @@ CROSS JOIN LATERAL tokbudget._focus_months(tenant.tenant_id) AS month
 CROSS JOIN LATERAL tokbudget._focus_month(tenant.tenant_id, month.starts_at) AS line;
 COMMENT ON VIEW tokbudget.focus_1_4 IS 'charges as Cost and Usage of FOCUS 1.4, the FinOps Open Cost and Usage Specification: one row per account, price, kind of token and day, dated by when the entries were recorded; BilledCost adds up to the cost of the entries. Give BillingPeriodStart, and BillingAccountName where there are many tenants: only that part of the ledger is read then. As in chargeback, everyone sees what they may read';
 COMMENT ON COLUMN tokbudget.focus_1_4."BilledCost" IS 'what the charge is invoiced at, discounts included: its part of what the entries cost, in BillingCurrency';
-COMMENT ON COLUMN tokbudget.focus_1_4."BillingAccountId" IS 'who is billed: the id of the tenant';
+COMMENT ON COLUMN tokbudget.focus_1_4."BillingAccountId" IS 'who is billed: the tenant, by its id';
 COMMENT ON COLUMN tokbudget.focus_1_4."BillingAccountName" IS 'who is billed, by name: the root account';
 COMMENT ON COLUMN tokbudget.focus_1_4."BillingCurrency" IS 'currency of all costs and unit prices without PricingCurrency in their name, ISO 4217; XXX, no currency, where the tenant counts in a unit of its own';
 COMMENT ON COLUMN tokbudget.focus_1_4."BillingPeriodEnd" IS 'first instant after the billing period, ISO 8601, UTC';
@@ -93,7 +93,7 @@ COMMENT ON COLUMN tokbudget.focus_1_4."SkuId" IS 'what was bought: provider, mod
 COMMENT ON COLUMN tokbudget.focus_1_4."SkuMeter" IS 'what is measured, in words: Input Tokens, Cache Read Input Tokens, Tool Calls';
 COMMENT ON COLUMN tokbudget.focus_1_4."SkuPriceDetails" IS 'circumstances under which the price holds, a flat JSON object: x_ServiceTier, x_Region, x_AboveInputTokens';
 COMMENT ON COLUMN tokbudget.focus_1_4."SkuPriceId" IS 'price that was charged: version in the price book and kind; SkuId without a price';
-COMMENT ON COLUMN tokbudget.focus_1_4."SubAccountId" IS 'who spent it: the id of the account';
+COMMENT ON COLUMN tokbudget.focus_1_4."SubAccountId" IS 'who spent it: the account, by its id, which outlives a new path';
 COMMENT ON COLUMN tokbudget.focus_1_4."SubAccountName" IS 'who spent it: the present path of the account';
 COMMENT ON COLUMN tokbudget.focus_1_4."SubAccountType" IS 'kind of the account: team, agent and the like; account where it has none';
 COMMENT ON COLUMN tokbudget.focus_1_4."Tags" IS 'labels of the account, with cost_center, operation, workflow and agent of the entries, a flat JSON object';
