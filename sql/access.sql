@@ -109,7 +109,8 @@ DECLARE
         tb_release, tb_charge, tb_charge_many}'::name[];
     report CONSTANT name[] := '{tb_chargeback, tb_showback, tb_budget_report, chargeback, _shown_tail, unpriced, reported_cost,
         tb_unit_economics, tb_token_efficiency, tb_outcome_values, tb_slo_attainment, tb_waste, tb_waste_trend, tb_context,
-        tb_context_growth, tb_estimate_drift, tb_calibrations, tb_burn_rate, tb_runway, tb_forecast}'::name[];
+        tb_context_growth, tb_estimate_drift, tb_calibrations, tb_burn_rate, tb_runway, tb_forecast,
+        tb_focus, focus_1_2, focus_1_4, _focus_months, _focus_month, _focus_time, _is_national_currency}'::name[];
     read CONSTANT name[] := remaining || report || '{tb_accounts, tb_budgets, tb_windows, tb_alerts, tb_grants, tokbudget, _is_owner,
         _present_role, _access_role}'::name[];
     audit CONSTANT name[] := read || '{tb_entries, tb_changes, access_list}'::name[];

@@ -30,6 +30,7 @@ suites=(
     recovery-preload
     oracle
     cost-oracle
+    focus
     memory
 )
 
