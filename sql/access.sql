@@ -107,7 +107,8 @@ DECLARE
     remaining CONSTANT name[] := '{tb_remaining, tb_affordable, tb_window}';
     spend CONSTANT name[] := remaining || '{tb_reserve, tb_try_reserve, tb_reserve_many, tb_extend, tb_commit, tb_commit_many,
         tb_release, tb_charge, tb_charge_many}'::name[];
-    read CONSTANT name[] := remaining || '{tb_accounts, tb_budgets, tb_windows, tb_alerts, tb_grants, tokbudget, _is_owner, _present_role, _access_role, chargeback, unpriced, reported_cost}'::name[];
+    read CONSTANT name[] := remaining || '{tb_accounts, tb_budgets, tb_windows, tb_alerts, tb_grants, tokbudget, _is_owner, _present_role, _access_role,
+        chargeback, _shown_tail, tb_chargeback, tb_showback, tb_budget_report, unpriced, reported_cost}'::name[];
     audit CONSTANT name[] := read || '{tb_entries, tb_changes, access_list}'::name[];
     administer CONSTANT name[] := spend || audit || '{tb_create_account, tb_set_account, tb_rename_account, tb_move_account,
         tb_close_account, tb_set_tenant, tb_freeze, tb_thaw, tb_create_budget, tb_change_budget, tb_close_budget, tb_grant, tb_revoke_grant,
