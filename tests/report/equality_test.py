@@ -71,8 +71,8 @@ def set_up() -> None:
         generator.write(first, first + 4_000)
     generator.settle()
     # Some accounts are elsewhere now, and others are called something else.
-    for path, parent in [(team(0), department(1)), (bot(1), department(0))]:
-        CONNECTION.execute("SELECT tb_move_account(%s, %s, 'reorganised')", [path, parent])
+    CONNECTION.execute("SELECT tb_move_account(%s, %s, 'reorganised')", [team(0), department(1)])
+    CONNECTION.execute("SELECT tb_move_account(%s, %s, 'reorganised')", [bot(1), department(0)])
     CONNECTION.execute("SELECT tb_rename_account(%s, 'renamed', 'a better name')", [team(3)])
     CONNECTION.execute("ANALYZE")
 
