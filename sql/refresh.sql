@@ -1,6 +1,6 @@
 -- Adding to the roll-ups what is new in the ledger. Nobody who writes into the ledger waits for it or does anything for it.
 
-CREATE FUNCTION tokbudget._refresh(batch_size bigint, OUT entries bigint, OUT is_pending boolean)
+CREATE FUNCTION tokbudget._refresh(batch_size bigint, wait boolean, OUT entries bigint, OUT is_pending boolean)
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
     AS $$
@@ -10,12 +10,23 @@ DECLARE
     until pg_snapshot;
 BEGIN
     -- One after the other; under an old snapshot this fails where another one has been here since.
-    LOCK TABLE tokbudget.rollup IN SHARE ROW EXCLUSIVE MODE;
+    IF wait THEN
+        LOCK TABLE tokbudget.rollup IN SHARE ROW EXCLUSIVE MODE;
+    ELSE
+        BEGIN
+            LOCK TABLE tokbudget.rollup IN SHARE ROW EXCLUSIVE MODE NOWAIT;
+        EXCEPTION WHEN lock_not_available THEN
+            entries := 0;
+            is_pending := true;
+            RETURN;
+        END;
+    END IF;
     SELECT * INTO state FROM tokbudget._covered();
     present := pg_current_snapshot();
     until := tokbudget._next_covered(state.covered, present, batch_size);
     is_pending := until::text <> present::text;
     entries := tokbudget._refresh_usage(state.covered, state.taken_by, until);
+    PERFORM tokbudget._refresh_session_usage(state.covered, state.taken_by, until);
     IF until::text = state.covered::text THEN
         RETURN;
     END IF;
@@ -24,8 +35,8 @@ BEGIN
     ON CONFLICT (is_only) DO UPDATE SET covered = EXCLUDED.covered, taken_by = EXCLUDED.taken_by, refreshed_at = EXCLUDED.refreshed_at;
 END;
 $$;
-COMMENT ON FUNCTION tokbudget._refresh(bigint) IS
-    'internal: adds about batch_size entries to the roll-ups, the oldest first; pending says that more are waiting';
+COMMENT ON FUNCTION tokbudget._refresh(bigint, boolean) IS
+    'internal: adds about batch_size entries to the roll-ups, the oldest first; pending says that more are waiting, or that another session does the same and was not to be waited for';
 
 CREATE FUNCTION @extschema@.tb_refresh(rebuild boolean DEFAULT false) RETURNS bigint
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -42,10 +53,11 @@ BEGIN
     IF rebuild THEN
         LOCK TABLE tokbudget.rollup IN SHARE ROW EXCLUSIVE MODE;
         PERFORM tokbudget._forget_usage();
+        DELETE FROM tokbudget.session_usage;
         DELETE FROM tokbudget.rollup;
     END IF;
     LOOP
-        batch := tokbudget._refresh(1000000);
+        batch := tokbudget._refresh(1000000, true);
         entries := entries + batch.entries;
         EXIT WHEN NOT batch.is_pending;
     END LOOP;

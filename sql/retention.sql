@@ -219,7 +219,7 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION @extschema@.tb_detach_month(date, text) IS
-    'takes a closed month out of the ledger, into the plain table tokbudget.entry_YYYY_MM_detached, which is returned: to be dumped, copied, moved, and dropped with DROP TABLE or tb_drop_month. month is its first day, UTC. Balances stay: its sums are carried over into tokbudget.carried. Reports and re-ratings no longer see its entries; corrections of them in later months stay. Whoever uses the ledger waits until the transaction ends. Raises TB008 for a month that is not in the ledger or without a reason, TB011 for a month that is not over, that has open reservations or that was detached before, and in a transaction above READ COMMITTED, 55P03 where the ledger stays in use';
+    'takes a closed month out of the ledger, into the plain table tokbudget.entry_YYYY_MM_detached, which is returned: to be dumped, copied, moved, and dropped with DROP TABLE or tb_drop_month. month is its first day, UTC. Balances stay: its sums are carried over into tokbudget.carried. Chargeback keeps its sums, other reports and re-ratings no longer see its entries; corrections of them in later months stay. Whoever uses the ledger waits until the transaction ends. Raises TB008 for a month that is not in the ledger or without a reason, TB011 for a month that is not over, that has open reservations or that was detached before, and in a transaction above READ COMMITTED, 55P03 where the ledger stays in use';
 
 CREATE FUNCTION @extschema@.tb_drop_month(month date, reason text, drop_reservations boolean DEFAULT false) RETURNS bigint
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER

@@ -20,7 +20,7 @@ CREATE TYPE tokbudget.showback_row AS (
 COMMENT ON TYPE tokbudget.showback_row IS 'one account as tb_showback shows it';
 COMMENT ON COLUMN tokbudget.showback_row.account IS 'path';
 COMMENT ON COLUMN tokbudget.showback_row.kind IS 'kind of the account';
-COMMENT ON COLUMN tokbudget.showback_row.level IS 'levels below the account asked for, which is 0';
+COMMENT ON COLUMN tokbudget.showback_row.level IS 'levels below the account asked for, which is 0; NULL for an account that has moved away since, which is shown with what it spent here';
 COMMENT ON COLUMN tokbudget.showback_row.cost_center IS 'where its spend is charged at present; NULL for where that of the account above is';
 COMMENT ON COLUMN tokbudget.showback_row.owner IS 'who answers for it';
 COMMENT ON COLUMN tokbudget.showback_row.currency IS 'currency of the costs, ISO 4217 or a unit of its own';
@@ -106,7 +106,7 @@ BEGIN
         SELECT * FROM tokbudget._subtree_usage(found_account, first_instant, last_instant)
     ),
     own AS MATERIALIZED (
-        SELECT usage.account_id, usage.currency, usage.cost
+        SELECT usage.*
         FROM tokbudget._usage(found_account,
             ARRAY(SELECT segment FROM tokbudget._segments(first_instant, last_instant, ARRAY['day', 'month']) AS segment),
             ARRAY['account'], NULL) AS usage
@@ -122,18 +122,25 @@ BEGIN
     ),
     line AS (
         SELECT node.path, node.kind, cardinality(node.ancestor_ids) - top_level AS level, node.cost_center, node.owner, node.account_id,
-            COALESCE(both.currency, tenant.currency) AS currency, both.requests, both.cost, both.internal_cost, both.input_tokens,
-            both.output_tokens, both.previous_cost, budgeted.budgets
+            COALESCE(spend.currency, tenant.currency) AS currency, spend.requests, spend.cost, spend.internal_cost, spend.input_tokens,
+            spend.output_tokens, spend.previous_cost, budgeted.budgets
         FROM tokbudget.account AS node
         JOIN tokbudget.tenant ON tenant.tenant_id = node.tenant_id
         LEFT JOIN (
             SELECT account_id, currency, spent.requests, spent.cost, spent.internal_cost, spent.input_tokens, spent.output_tokens,
                 before.cost AS previous_cost
             FROM spent FULL JOIN before USING (account_id, currency)
-        ) AS both ON both.account_id = node.account_id
+        ) AS spend ON spend.account_id = node.account_id
         LEFT JOIN budgeted ON budgeted.account_id = node.account_id
         WHERE node.tenant_id = found_account.tenant_id
             AND (node.account_id = found_account.account_id OR node.ancestor_ids @> ARRAY[found_account.account_id])
+        UNION ALL
+        -- What has moved away since, with what it spent here.
+        SELECT node.path, node.kind, NULL, node.cost_center, node.owner, node.account_id, own.currency, own.requests, own.cost,
+            own.internal_cost, own.input_tokens, own.output_tokens, NULL, NULL
+        FROM own
+        JOIN tokbudget.account AS node ON node.tenant_id = found_account.tenant_id AND node.account_id = own.account_id
+        WHERE NOT (node.account_id = found_account.account_id OR node.ancestor_ids @> ARRAY[found_account.account_id])
     )
     SELECT line.path::text, line.kind, line.level, line.cost_center, line.owner, line.currency, COALESCE(line.requests, 0),
         COALESCE(own.cost, 0), COALESCE(line.cost, 0), COALESCE(line.internal_cost, 0), COALESCE(line.input_tokens, 0),
@@ -143,7 +150,7 @@ BEGIN
     FROM line
     LEFT JOIN own ON own.account_id = line.account_id AND own.currency = line.currency
     WHERE (line.requests IS NOT NULL OR line.previous_cost IS NOT NULL OR line.budgets > 0 OR line.level = 0)
-        AND (tb_showback.levels IS NULL OR line.level <= tb_showback.levels)
+        AND (tb_showback.levels IS NULL OR line.level IS NULL OR line.level <= tb_showback.levels)
     -- As a tree: what is below an account follows it.
     ORDER BY line.currency, string_to_array(line.path, '/');
 END;

@@ -37,7 +37,8 @@ extension_sql_file!("../sql/rollup.sql", name = "rollup", requires = ["partition
 extension_sql_file!("../sql/usage.sql", name = "usage", requires = ["rollup"]);
 extension_sql_file!("../sql/usage_refresh.sql", name = "usage_refresh", requires = ["usage"]);
 extension_sql_file!("../sql/usage_read.sql", name = "usage_read", requires = ["usage_refresh"]);
-extension_sql_file!("../sql/refresh.sql", name = "refresh", requires = ["usage_read"]);
+extension_sql_file!("../sql/session_usage.sql", name = "session_usage", requires = ["usage_read"]);
+extension_sql_file!("../sql/refresh.sql", name = "refresh", requires = ["session_usage"]);
 extension_sql_file!("../sql/retention.sql", name = "retention", requires = ["refresh"]);
 extension_sql_file!("../sql/checkpoint.sql", name = "checkpoint", requires = ["retention"]);
 extension_sql_file!("../sql/engine.sql", name = "engine", requires = ["checkpoint"]);
@@ -48,4 +49,12 @@ extension_sql_file!("../sql/chargeback_report.sql", name = "chargeback_report", 
 extension_sql_file!("../sql/showback.sql", name = "showback", requires = ["chargeback_report"]);
 extension_sql_file!("../sql/budget_report.sql", name = "budget_report", requires = ["showback"]);
 extension_sql_file!("../sql/usage_by_hour.sql", name = "usage_by_hour", requires = ["budget_report"]);
-extension_sql_file!("../sql/privilege.sql", name = "privilege", requires = ["usage_by_hour"], finalize);
+extension_sql_file!("../sql/outcome_value.sql", name = "outcome_value", requires = ["usage_by_hour"]);
+extension_sql_file!("../sql/unit_economics.sql", name = "unit_economics", requires = ["outcome_value"]);
+extension_sql_file!("../sql/token_efficiency.sql", name = "token_efficiency", requires = ["unit_economics"]);
+extension_sql_file!("../sql/service_level.sql", name = "service_level", requires = ["token_efficiency"]);
+extension_sql_file!("../sql/waste.sql", name = "waste", requires = ["service_level"]);
+extension_sql_file!("../sql/waste_trend.sql", name = "waste_trend", requires = ["waste"]);
+extension_sql_file!("../sql/context.sql", name = "context", requires = ["waste_trend"]);
+extension_sql_file!("../sql/context_growth.sql", name = "context_growth", requires = ["context"]);
+extension_sql_file!("../sql/privilege.sql", name = "privilege", requires = ["context_growth"], finalize);
