@@ -59,24 +59,31 @@ def chargeback(connection: psycopg.Connection, question: Question) -> Rows:
     """Amounts by period, attributes and currency."""
     place = "array_position(entry.account_ids, top.account_id)"
     own = "array_position(entry.account_ids, entry.account_id)"
-    spender = f"(SELECT path FROM tokbudget.account WHERE account.tenant_id = entry.tenant_id AND account.account_id = entry.account_ids[least({place} + %(depth)s::integer, {own})])"
-    keys = [period(question)]
+    keys = [f"{period(question)} AS period_start"]
+    shown = ["period_start"]
     for name in ATTRIBUTES:
         if name not in question.by:
-            keys.append("NULL")
+            shown.append("NULL")
+        elif name == "account":
+            keys.append(f"entry.account_ids[least({place} + %(depth)s::integer, {own})] AS account_id")
+            shown.append("(SELECT path FROM tokbudget.account WHERE (account.tenant_id, account.account_id) = (spent.tenant_id, spent.account_id))")
         else:
-            keys.append(spender if name == "account" else f"entry.{COLUMN.get(name, name)}")
-    keys.append("entry.currency")
-    amounts = [f"sum(entry.{name})" for name in SUMS] + list(COUNTS.values())
+            keys.append(f"entry.{COLUMN.get(name, name)} AS {name}")
+            shown.append(name)
+    keys += ["entry.currency", "entry.tenant_id"]
+    shown += ["currency", *SUMS, *COUNTS]
+    amounts = [f"sum(entry.{name}) AS {name}" for name in SUMS] + [f"{count} AS {name}" for name, count in COUNTS.items()]
     rows = connection.execute(
-        f"""SELECT {", ".join(keys + amounts)}
-            FROM tokbudget.entry JOIN tokbudget.account AS top ON top.tenant_id = entry.tenant_id
-            WHERE top.path = %(account)s AND {IS_BELOW} AND {SPENDS}
-                AND entry.recorded_at >= %(since)s::timestamptz AND entry.recorded_at < %(until)s::timestamptz
-            GROUP BY {", ".join(str(number + 1) for number in range(len(keys)))}""",
+        f"""SELECT {", ".join(shown)} FROM (
+                SELECT {", ".join(keys + amounts)}
+                FROM tokbudget.entry JOIN tokbudget.account AS top ON top.tenant_id = entry.tenant_id
+                WHERE top.path = %(account)s AND {IS_BELOW} AND {SPENDS}
+                    AND entry.recorded_at >= %(since)s::timestamptz AND entry.recorded_at < %(until)s::timestamptz
+                GROUP BY {", ".join(str(number + 1) for number in range(len(keys)))}
+            ) AS spent""",
         dataclasses.asdict(question),
     ).fetchall()
-    return {row[: len(keys)]: row[len(keys) :] for row in rows}
+    return {row[: -len(AMOUNTS)]: row[-len(AMOUNTS) :] for row in rows}
 
 
 def idle_accounts(connection: psycopg.Connection, account: str) -> set[str]:

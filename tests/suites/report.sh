@@ -7,6 +7,7 @@ export TB_RUN=${TB_RUN:-$$} TB_RESULT=${TB_RESULT:-/dev/stdout}
 # shellcheck source=tests/suites/python.sh
 . "$(dirname "$0")/python.sh"
 
-scratch_cluster "$@"
+# The engine that lets transactions of one account be open side by side.
+scratch_cluster --preload "$@"
 python_test report_equality tests/report/equality_test.py
 report
