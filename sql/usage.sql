@@ -5,7 +5,7 @@
 CREATE TABLE tokbudget.usage_series (
     tenant_id integer NOT NULL,
     series_id uuid NOT NULL,
-    facet text NOT NULL,
+    facet text COLLATE pg_catalog."C" NOT NULL,
     account_ids bigint[] NOT NULL,
     cost_center text,
     currency text NOT NULL,
@@ -39,8 +39,8 @@ COMMENT ON COLUMN tokbudget.usage_series.end_user IS 'attribute end_user';
 
 CREATE TABLE tokbudget.facet_usage (
     tenant_id integer NOT NULL,
-    facet text NOT NULL,
-    grain text NOT NULL,
+    facet text COLLATE pg_catalog."C" NOT NULL,
+    grain text COLLATE pg_catalog."C" NOT NULL,
     bucket_start timestamp with time zone NOT NULL,
     series_id uuid NOT NULL,
     entries bigint NOT NULL,
@@ -83,9 +83,9 @@ COMMENT ON COLUMN tokbudget.facet_usage.overrun_entries IS 'calls that used more
 CREATE TABLE tokbudget.subtree_usage (
     tenant_id integer NOT NULL,
     account_id bigint NOT NULL,
-    grain text NOT NULL,
+    grain text COLLATE pg_catalog."C" NOT NULL,
     bucket_start timestamp with time zone NOT NULL,
-    currency text NOT NULL,
+    currency text COLLATE pg_catalog."C" NOT NULL,
     entries bigint NOT NULL,
     requests numeric NOT NULL,
     input_tokens numeric NOT NULL,
