@@ -37,7 +37,7 @@ def run(bench: Bench) -> None:
         session.run("SET max_parallel_workers_per_gather = 2")
         reports, plains = [], []
         for _ in range(bench.rounds):
-            reports.append(bench.milliseconds(session, REPORT))
+            reports.append(bench.milliseconds(session, REPORT)[0])
             plains.append(session.run(PLAIN).clock * 1000)
         different = differences(session)
         lines = session.run(f"SELECT count(*), sum(entries) FROM tb_chargeback('{TENANT}', since => {LAST_MONTH}, until => {MONTH}, depth => 2)").rows[0]

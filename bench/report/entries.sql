@@ -70,10 +70,13 @@ FROM (
                 CASE WHEN is_tool OR step_name = 'retrieve' OR chosen.model % 3 <> 0 THEN 0 ELSE answer / 3 END AS reasoning
             FROM (
                 SELECT timed.*, spender.tenant_id, spender.account_id, spender.account_ids, spender.spent_cost_center, spender.budget_ids,
-                    spender.budgets, spender.rate_id, spender.factor, spender.currency, spender.team,
+                    spender.budgets, spender.rate_id, spender.factor, spender.currency,
+                    -- A workflow has its agents, and a team its users.
+                    'agent-' || workflow.workflow * 3 + timed.agent_number AS agent,
+                    'user-' || spender.team || '-' || timed.user_number AS end_user,
                     workflow.name AS workflow, workflow.step_names[1 + (timed.step - 1) % workflow.steps] AS step_name,
                     -- Now and then another model is tried.
-                    CASE WHEN generator.random(timed.call, 112) < 0.8 THEN workflow.models[1 + (timed.step - 1) % workflow.steps]
+                    CASE WHEN generator.random(timed.call, 112) < 0.9 THEN workflow.models[1 + (timed.step - 1) % workflow.steps]
                         ELSE generator.zipf(generator.random(timed.call, 113), $models) END AS model,
                     CASE WHEN generator.random(timed.call, 114) < 0.9 THEN 0 ELSE 1 + generator.zipf(generator.random(timed.call, 115), 3) END AS tier,
                     -- The session's context grows from step to step.
@@ -81,7 +84,7 @@ FROM (
                     (150 * timed.step * generator.random(timed.session, 117))::bigint AS cached,
                     10 + (250 * exp(4 * generator.random(timed.call, 118) - 2))::bigint AS answer
                 FROM (
-                    SELECT session.*, 'agent-' || session.agent_number AS agent,
+                    SELECT session.*,
                         CASE WHEN session.is_held THEN session.called_us - 300000 - (generator.random(session.call, 125) * 20000000)::bigint
                             ELSE session.called_us END AS reserved_us,
                         least(session.called_us + CASE session.kind WHEN 'call' THEN 0
@@ -95,8 +98,8 @@ FROM (
                                 + (generator.random(numbered.call, 103) * 2000000)::bigint, $until_us - 1) AS called_us,
                             generator.random(numbered.session, 104) < 0.7 AND NOT numbered.kind = 'transfer' AS is_held,
                             CASE WHEN generator.random(numbered.session, 105) < 0.7
-                                THEN 'user-' || generator.zipf(generator.random(numbered.session, 106), tenant.end_users) END AS end_user,
-                            generator.zipf(generator.random(numbered.session, 107), 300) AS agent_number,
+                                THEN generator.zipf(generator.random(numbered.session, 106), tenant.team_users) END AS user_number,
+                            generator.zipf(generator.random(numbered.session, 107), 3) AS agent_number,
                             CASE WHEN generator.random(numbered.session, 108) < 0.75 THEN 'success'
                                 WHEN generator.random(numbered.session, 108) < 0.85 THEN 'failure'
                                 WHEN generator.random(numbered.session, 108) < 0.90 THEN 'escalated' END AS outcome,

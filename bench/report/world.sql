@@ -151,10 +151,10 @@ CROSS JOIN LATERAL (
 ) AS budget (ids)
 LEFT JOIN tokbudget.rate ON rate.tenant_id = drawing.tenant_id AND rate.account_id = drawing.account_ids[2];
 ALTER TABLE generator.spender ADD PRIMARY KEY (tenant, rank);
-ALTER TABLE generator.tenant ADD COLUMN spenders bigint, ADD COLUMN end_users bigint;
+ALTER TABLE generator.tenant ADD COLUMN spenders bigint, ADD COLUMN team_users bigint;
 UPDATE generator.tenant SET
     spenders = (SELECT count(*) FROM generator.spender WHERE spender.tenant = tenant.tenant),
-    end_users = greatest(20, least(50000, $entries / 400) * share)::bigint;
+    team_users = greatest(8, least(50000, $entries / 400) * share / (SELECT teams FROM generator.size WHERE size.tenant = tenant.tenant))::bigint;
 
 -- Models of the shipped book: in turn one of each provider, the larger providers first.
 CREATE TABLE generator.model AS

@@ -1,6 +1,6 @@
 """Every report equals plain SQL over the ledger, to the nano, whatever the roll-ups cover. The server is that of the environment.
 
-The ledger is generated (bench/report/generator.py): 20,000 entries of 90 days, which end shortly after the switch from summer time
+The ledger is generated (bench/report/generator.py): 15,000 entries of 90 days, which end shortly after the switch from summer time
 in New York.
 """
 
@@ -20,7 +20,7 @@ import oracle  # noqa: E402
 from oracle import Question, Rows  # noqa: E402
 from report.generator import Generator  # noqa: E402
 
-ENTRIES = 20_000
+ENTRIES = 15_000
 UNTIL = "2026-11-20 12:00+00"
 # Later than all that was generated.
 PRESENT = "2026-11-21 15:30:10.5+00"
@@ -68,8 +68,8 @@ def set_up() -> None:
     """The ledger, written by several transactions."""
     generator = Generator(run, entries=ENTRIES, accounts=1_000, until=UNTIL)
     generator.begin()
-    for first in range(0, ENTRIES, 4_000):
-        generator.write(first, first + 4_000)
+    for first in range(0, ENTRIES, 3_000):
+        generator.write(first, first + 3_000)
     generator.settle()
     # Some accounts are elsewhere now, and others are called something else.
     CONNECTION.execute("SELECT tb_move_account(%s, %s, 'reorganised')", [team(0), department(1)])
@@ -119,7 +119,7 @@ def forget() -> None:
 
 def refresh_partly() -> None:
     forget()
-    CONNECTION.execute("SELECT tokbudget._refresh(9000, true)")
+    CONNECTION.execute("SELECT tokbudget._refresh(7000, true)")
     assert 0 < value("SELECT sum(entries) FROM tokbudget.facet_usage WHERE facet = 'account' AND grain = 'month'") < ENTRIES - 1_000
 
 
@@ -193,23 +193,25 @@ def every_attribute_is_summed() -> None:
 
 def every_account_has_what_was_below_it() -> None:
     for account in accounts():
-        for by in [[], ["account"], ["model"], ["end_user"]]:
+        for by in [[], ["account"]]:
+            check(Question(account, by, *ODD))
+    for account in [department(0), team(0), bot(1)]:
+        for by in [["model"], ["workflow", "step"], ["end_user"]]:
             check(Question(account, by, *ODD))
 
 
 def depth_sums_what_is_below() -> None:
-    for depth in range(5):
+    for depth in [0, 1, 2, 9]:
         check(Question("acme", ["account"], *ODD, depth=depth))
         check(Question(department(1), ["account", "model"], *OCTOBER, depth=depth))
 
 
 def periods_of_any_calendar_and_zone() -> None:
-    for by in [[], ["model"], ["workflow", "outcome"], ["end_user"], ["model", "workflow"]]:
+    for by in [[], ["model"], ["end_user"], ["model", "workflow"]]:
         check(Question("acme", by, *KOLKATA))
         check(Question("acme", by, *NEW_YORK, every="day", time_zone="America/New_York"))
         check(Question(department(0), by, *ODD, every="week", time_zone="America/New_York", week_start="sunday"))
         check(Question("acme", by, *ODD, every="month", time_zone="Asia/Kolkata"))
-        check(Question("acme", by, *ALWAYS))
     for zone in ["UTC", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe"]:
         check(Question("acme", [], "2026-10-31 00:10+00", "2026-11-02 00:00+00", every="hour", time_zone=zone))
         check(Question(team(0), ["model"], "2026-10-31 00:00+00", "2026-11-02 00:00+00", every="hour", time_zone=zone))
@@ -217,7 +219,7 @@ def periods_of_any_calendar_and_zone() -> None:
 
 
 def a_period_without_an_end() -> None:
-    for by in [[], ["account"], ["workflow", "model"]]:
+    for by in [[], ["account"]]:
         unbounded = CONNECTION.execute(
             """SELECT sum(entries), sum(cost), sum(internal_cost), sum(input_tokens), bool_and(period_start = '-infinity' AND period_end = 'infinity')
                FROM tb_chargeback('acme', %s, '-infinity', 'infinity')""", [by]).fetchone()
@@ -266,8 +268,8 @@ def a_reader_sees_his_own() -> None:
 
 
 def showback_is_a_tree() -> None:
-    for account in ["acme", department(0), "initech"]:
-        for since, until in [OCTOBER, ODD, KOLKATA]:
+    for account, periods in [("acme", [ODD]), (department(0), [OCTOBER, KOLKATA]), (department(1), [OCTOBER])]:
+        for since, until in periods:
             rows = CONNECTION.execute("""
                 SELECT account, currency, own_cost, subtree_cost, subtree_internal_cost, requests, subtree_input_tokens, subtree_output_tokens
                 FROM tb_showback(%s, %s, %s)""", [account, since, until]).fetchall()
@@ -306,9 +308,9 @@ QUESTIONS: list[Callable[[], None]] = [
 ]
 
 
-def answer_all() -> None:
+def answer(questions: list[Callable[[], None]]) -> None:
     wrong = []
-    for question in QUESTIONS:
+    for question in questions:
         try:
             question()
         except AssertionError as error:
@@ -318,17 +320,18 @@ def answer_all() -> None:
 
 def test_a_nothing_is_covered() -> None:
     forget()
-    answer_all()
+    # The tail is all there is: each question reads the whole ledger.
+    answer([every_account_has_what_was_below_it, the_view_shows_it_all, showback_is_a_tree, the_hourly_series])
 
 
 def test_b_a_part_is_covered() -> None:
     refresh_partly()
-    answer_all()
+    answer(QUESTIONS)
 
 
 def test_c_everything_is_covered() -> None:
     refresh()
-    answer_all()
+    answer(QUESTIONS)
 
 
 def charge(connection: psycopg.Connection, account: str, model: str = "gpt-4o", **attributes: object) -> object:
@@ -340,10 +343,11 @@ def charge(connection: psycopg.Connection, account: str, model: str = "gpt-4o", 
 
 
 def check_all() -> None:
-    for by in [[], ["account"], ["model"], ["workflow", "outcome"], ["end_user"], ["model", "workflow"]]:
-        check(Question("acme", by, *ALWAYS))
+    """What a change that was not noticed would show in."""
+    check(Question("acme", ["account"], *ALWAYS))
+    for by in [[], ["model"], ["workflow", "outcome"], ["end_user"], ["model", "workflow"]]:
         check(Question("acme", by, "2026-11-01 00:00+00", "2026-12-01 00:00+00"))
-        check(Question("acme", by, "2026-11-21 15:00+00", "2026-11-21 15:30:10.5+00"))
+    check(Question("acme", [], "2026-11-21 15:00+00", "2026-11-21 15:30:10.6+00"))
 
 
 def test_d_transactions_open_during_a_refresh() -> None:
@@ -450,7 +454,7 @@ def rolled_up() -> set[tuple]:
 def test_h_a_rebuild_gives_the_same_rows() -> None:
     forget()
     CONNECTION.execute("SELECT tokbudget._refresh(3000, true)")
-    CONNECTION.execute("SELECT tokbudget._refresh(7000, true)")
+    CONNECTION.execute("SELECT tokbudget._refresh(6000, true)")
     charge(CONNECTION, bot(0))
     refresh()
     bit_by_bit = rolled_up()

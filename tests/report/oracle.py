@@ -117,14 +117,26 @@ def view(connection: psycopg.Connection, account: str | None) -> Rows:
 
 
 def showback(connection: psycopg.Connection, account: str, since: str, until: str) -> Rows:
-    """Own cost and what all below spent, by the accounts that are below now and currency."""
+    """Own cost below the account, and what each account that is below it now spent with all below; one that has moved away since
+    counts with what it spent itself while it was here."""
     rows = connection.execute(
-        f"""SELECT top.path, entry.currency, sum(entry.cost) FILTER (WHERE entry.account_id = top.account_id), sum(entry.cost),
-                sum(entry.internal_cost), sum(entry.requests), sum(entry.input_tokens), sum(entry.output_tokens)
-            FROM tokbudget.account AS top JOIN tokbudget.entry USING (tenant_id)
-            WHERE (top.path = %(account)s OR starts_with(top.path, %(account)s || '/')) AND {IS_BELOW} AND {SPENDS}
-                AND entry.recorded_at >= %(since)s::timestamptz AND entry.recorded_at < %(until)s::timestamptz
-            GROUP BY 1, 2""",
+        f"""WITH spent AS (
+                SELECT entry.*, entry.account_ids[:array_position(entry.account_ids, entry.account_id)] AS own_path
+                FROM tokbudget.entry
+                WHERE {SPENDS} AND entry.recorded_at >= %(since)s::timestamptz AND entry.recorded_at < %(until)s::timestamptz
+            ),
+            asked AS (SELECT * FROM tokbudget.account WHERE path = %(account)s),
+            line AS (
+                SELECT node.path, spent.currency, spent.cost, spent.internal_cost, spent.requests, spent.input_tokens, spent.output_tokens,
+                    CASE WHEN node.account_id = spent.account_id AND asked.account_id = ANY (spent.own_path) THEN spent.cost END AS own_cost
+                FROM asked
+                JOIN spent ON spent.tenant_id = asked.tenant_id
+                JOIN tokbudget.account AS node ON node.tenant_id = spent.tenant_id AND node.account_id = ANY (spent.own_path)
+                WHERE (node.ancestor_ids || node.account_id) @> ARRAY[asked.account_id]
+                    OR node.account_id = spent.account_id AND asked.account_id = ANY (spent.own_path)
+            )
+            SELECT path, currency, sum(own_cost), sum(cost), sum(internal_cost), sum(requests), sum(input_tokens), sum(output_tokens)
+            FROM line GROUP BY 1, 2""",
         {"account": account, "since": since, "until": until},
     ).fetchall()
     return {row[:2]: tuple(amount or 0 for amount in row[2:]) for row in rows}
