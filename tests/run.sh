@@ -17,6 +17,7 @@ suites=(
     readme-preload
     driver
     driver-preload
+    report
     model
     model-preload
     concurrency
