@@ -71,4 +71,10 @@ extension_sql_file!("../sql/focus_line.sql", name = "focus_line", requires = ["f
 extension_sql_file!("../sql/focus.sql", name = "focus", requires = ["focus_line"]);
 extension_sql_file!("../sql/focus_1_2.sql", name = "focus_1_2", requires = ["focus"]);
 extension_sql_file!("../sql/focus_1_4.sql", name = "focus_1_4", requires = ["focus_1_2"]);
-extension_sql_file!("../sql/privilege.sql", name = "privilege", requires = ["focus_1_4"], finalize);
+extension_sql_file!("../sql/session_baseline.sql", name = "session_baseline", requires = ["focus_1_4"]);
+extension_sql_file!("../sql/anomaly_loop.sql", name = "anomaly_loop", requires = ["session_baseline"]);
+extension_sql_file!("../sql/anomaly_spike.sql", name = "anomaly_spike", requires = ["anomaly_loop"]);
+extension_sql_file!("../sql/anomaly.sql", name = "anomaly", requires = ["anomaly_spike"]);
+extension_sql_file!("../sql/anomaly_rule.sql", name = "anomaly_rule", requires = ["anomaly"]);
+extension_sql_file!("../sql/anomaly_alert.sql", name = "anomaly_alert", requires = ["anomaly_rule"]);
+extension_sql_file!("../sql/privilege.sql", name = "privilege", requires = ["anomaly_alert"], finalize);

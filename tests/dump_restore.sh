@@ -51,6 +51,8 @@ SELECT tb_reserve('bravo/lab', input_tokens => 100, ttl => '1 minute');
 RESET tokbudget.clock;
 SELECT tb_commit((tb_reserve('acme/search/bot', model => 'own-model', input_tokens => 100, max_output_tokens => 50)).reservation, '{"input_tokens": 100, "output_tokens": 500}', '{"workflow": "w", "team": "blue"}') FROM generate_series(1, 5);
 SELECT tb_release((tb_reserve('bravo/lab', input_tokens => 7)).reservation, 'not needed');
+SELECT tb_charge('acme/search/bot', 'own-model', '{"input_tokens": 1, "output_tokens": 0}', attributes => '{"session": "s", "tool": "t"}') FROM generate_series(1, 10);
+SELECT tb_set_anomaly_alerts('acme/search', 'critical', workflow => 'w'), tb_detect_anomalies('acme');
 CREATE TABLE kept AS
 SELECT (tb_reserve('acme/search/bot', model => 'own-model', input_tokens => 300, max_output_tokens => 0, idempotency_key => 'job-1', ttl => '1 day')).reservation AS open,
        (tb_reserve('bravo/lab', input_tokens => 60, idempotency_key => 'job-2', ttl => '1 day')).reservation AS settled, NULL::uuid AS entry;
@@ -67,7 +69,7 @@ SQL
 # Everything that the tables hold, one line per table.
 contents() {
     local table
-    for table in tenant access change account budget budget_grant quota first_use alert guard reservation idempotency entry carried entry_2025_11_detached rate calibration price model model_alias; do
+    for table in tenant access change account budget budget_grant quota first_use alert guard reservation idempotency entry carried entry_2025_11_detached rate calibration price model model_alias anomaly_rule; do
         # Which transaction wrote an entry is another one after a restore.
         query "$1" "SELECT '$table', count(*), md5(string_agg(t::text, E'\n' ORDER BY t::text)) FROM (SELECT to_jsonb(t) - 'written_by' FROM tokbudget.$table AS t) AS t"
     done

@@ -32,6 +32,7 @@ suites=(
     oracle
     cost-oracle
     focus
+    anomaly
     memory
 )
 
