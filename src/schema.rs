@@ -39,4 +39,6 @@ extension_sql_file!("../sql/engine.sql", name = "engine", requires = ["checkpoin
 extension_sql_file!("../sql/upkeep.sql", name = "upkeep", requires = ["engine"]);
 extension_sql_file!("../sql/verify.sql", name = "verify", requires = ["upkeep"]);
 extension_sql_file!("../sql/chargeback.sql", name = "chargeback", requires = ["verify"]);
-extension_sql_file!("../sql/privilege.sql", name = "privilege", requires = ["chargeback"], finalize);
+extension_sql_file!("../sql/backtest.sql", name = "backtest", requires = ["chargeback"]);
+extension_sql_file!("../sql/scenario.sql", name = "scenario", requires = ["backtest"]);
+extension_sql_file!("../sql/privilege.sql", name = "privilege", requires = ["scenario"], finalize);

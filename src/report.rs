@@ -1,0 +1,3 @@
+//! What is computed for reports, apart from the database.
+
+pub mod backtest;
