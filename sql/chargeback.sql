@@ -1,51 +1,74 @@
 -- The read side for analysts: who spent what on what, by calendar month.
 
+-- Who reads a view calls the functions in it himself: this one shows him no more than the view does.
+CREATE FUNCTION tokbudget._shown_tail() RETURNS SETOF tokbudget.usage_fact
+    LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN QUERY
+    SELECT fact.* FROM tokbudget._usage_tail(NULL) AS fact
+    WHERE tokbudget._is_owner() OR EXISTS (
+        SELECT FROM tokbudget.present_access
+        WHERE present_access.tenant_id = fact.tenant_id AND present_access.account_id = ANY (fact.account_ids)
+            AND present_access.privilege = ANY (ARRAY['read', 'audit', 'administer'])
+    );
+END;
+$$;
+COMMENT ON FUNCTION tokbudget._shown_tail() IS 'internal: what the roll-ups do not cover yet, as far as the present role may read it';
+
 CREATE VIEW tokbudget.chargeback WITH (security_barrier) AS
 WITH shown AS MATERIALIZED (
     SELECT present_access.tenant_id, present_access.account_id FROM tokbudget.present_access
     WHERE present_access.privilege OPERATOR(pg_catalog.=) ANY (ARRAY['read', 'audit', 'administer'])
 )
 SELECT
-    pg_catalog.date_trunc('month', pg_catalog.timezone('UTC', entry.recorded_at))::pg_catalog.date AS period,
+    pg_catalog.timezone('UTC', spent.bucket_start)::pg_catalog.date AS period,
     tenant.name AS tenant,
     account.path AS account,
-    entry.cost_center,
-    entry.provider,
-    entry.request_model AS model,
-    entry.operation,
-    pg_catalog.sum(entry.requests) AS requests,
-    pg_catalog.sum(entry.input_tokens) AS input_tokens,
-    pg_catalog.sum(entry.cache_read_input_tokens) AS cache_read_input_tokens,
-    pg_catalog.sum(entry.cache_write_input_tokens) AS cache_write_input_tokens,
-    pg_catalog.sum(entry.output_tokens) AS output_tokens,
-    pg_catalog.sum(entry.reasoning_output_tokens) AS reasoning_output_tokens,
-    pg_catalog.sum(entry.cost) AS cost,
-    entry.currency,
-    pg_catalog.count(*) FILTER (
-        WHERE entry.cost IS NULL AND NOT EXISTS (
-            SELECT FROM tokbudget.entry AS correction
-            WHERE correction.tenant_id OPERATOR(pg_catalog.=) entry.tenant_id
-                AND correction.corrects_entry_id OPERATOR(pg_catalog.=) entry.entry_id
-        )
-    ) AS unpriced_entries,
-    pg_catalog.sum(entry.internal_cost) AS internal_cost,
-    pg_catalog.sum(entry.reported_cost) AS reported_cost
+    spent.cost_center,
+    spent.provider,
+    spent.model,
+    spent.operation,
+    pg_catalog.sum(spent.requests) AS requests,
+    pg_catalog.sum(spent.input_tokens) AS input_tokens,
+    pg_catalog.sum(spent.cache_read_input_tokens) AS cache_read_input_tokens,
+    pg_catalog.sum(spent.cache_write_input_tokens) AS cache_write_input_tokens,
+    pg_catalog.sum(spent.output_tokens) AS output_tokens,
+    pg_catalog.sum(spent.reasoning_output_tokens) AS reasoning_output_tokens,
+    pg_catalog.sum(spent.cost) AS cost,
+    spent.currency,
+    pg_catalog.sum(spent.unpriced_entries)::pg_catalog.int8 AS unpriced_entries,
+    pg_catalog.sum(spent.internal_cost) AS internal_cost,
+    pg_catalog.sum(spent.reported_cost) AS reported_cost
+FROM (
+    SELECT usage.tenant_id, usage.bucket_start, series.account_ids, series.cost_center, series.currency, series.provider,
+        series.model, series.operation, usage.requests, usage.input_tokens, usage.cache_read_input_tokens,
+        usage.cache_write_input_tokens, usage.output_tokens, usage.reasoning_output_tokens, usage.cost, usage.internal_cost,
+        usage.reported_cost, usage.unpriced_entries
+    FROM tokbudget.facet_usage AS usage
+    JOIN tokbudget.usage_series AS series
+        ON series.tenant_id OPERATOR(pg_catalog.=) usage.tenant_id AND series.series_id OPERATOR(pg_catalog.=) usage.series_id
+    WHERE usage.facet OPERATOR(pg_catalog.=) 'model' AND usage.grain OPERATOR(pg_catalog.=) 'month'
+    UNION ALL
+    SELECT tail.tenant_id, pg_catalog.date_trunc('month', tail.hour, 'UTC'), tail.account_ids, tail.cost_center, tail.currency,
+        tail.provider, tail.model, tail.operation, tail.requests, tail.input_tokens, tail.cache_read_input_tokens,
+        tail.cache_write_input_tokens, tail.output_tokens, tail.reasoning_output_tokens, tail.cost, tail.internal_cost,
+        tail.reported_cost, tail.unpriced_entries
+    FROM tokbudget._shown_tail() AS tail
+) AS spent
 -- LEFT, so that no spend ever vanishes from a report, whatever somebody did to the tables by hand.
-FROM tokbudget.entry
 LEFT JOIN tokbudget.account
-    ON account.tenant_id OPERATOR(pg_catalog.=) entry.tenant_id
-    AND account.account_id OPERATOR(pg_catalog.=) entry.account_id
-LEFT JOIN tokbudget.tenant ON tenant.tenant_id OPERATOR(pg_catalog.=) entry.tenant_id
+    ON account.tenant_id OPERATOR(pg_catalog.=) spent.tenant_id
+    AND account.account_id OPERATOR(pg_catalog.=) spent.account_ids[pg_catalog.cardinality(spent.account_ids)]
+LEFT JOIN tokbudget.tenant ON tenant.tenant_id OPERATOR(pg_catalog.=) spent.tenant_id
 -- Who does not see everything sees what accounts spent that were below one of theirs when they spent it.
-WHERE ((SELECT tokbudget._is_owner()) OR EXISTS (
+WHERE (SELECT tokbudget._is_owner()) OR EXISTS (
     SELECT FROM shown
-    WHERE shown.tenant_id OPERATOR(pg_catalog.=) entry.tenant_id
-        AND pg_catalog.array_position(entry.account_ids, shown.account_id)
-            OPERATOR(pg_catalog.<=) pg_catalog.array_position(entry.account_ids, entry.account_id)
-))
--- Those two spend nothing and only move or return what was counted.
-AND NOT entry.kind OPERATOR(pg_catalog.=) ANY (ARRAY['expire', 'transfer'])
-GROUP BY 1, 2, 3, 4, 5, 6, 7, entry.currency;
+    WHERE shown.tenant_id OPERATOR(pg_catalog.=) spent.tenant_id
+        AND shown.account_id OPERATOR(pg_catalog.=) ANY (spent.account_ids)
+)
+GROUP BY 1, 2, 3, 4, 5, 6, 7, spent.currency;
 COMMENT ON VIEW tokbudget.chargeback IS 'spend by month (UTC), account, cost center, provider, model and operation; a role that is neither superuser nor owner of the extension sees what was spent below the accounts that it may read, audit or administer';
 COMMENT ON COLUMN tokbudget.chargeback.period IS 'first day of the calendar month, UTC, in which the entry was recorded';
 COMMENT ON COLUMN tokbudget.chargeback.tenant IS 'root account';

@@ -9,6 +9,10 @@ CREATE FUNCTION tokbudget._check_entry(
 COMMENT ON FUNCTION tokbudget._check_entry(text, text, bigint[], timestamp with time zone[], bigint[], numeric, numeric) IS
     'internal: whether kind and usage_source are ones that there are, the arrays are as long as each other, and costs have at most nine decimals';
 
+CREATE FUNCTION tokbudget._recorded_at(entry_id uuid) RETURNS timestamp with time zone
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', '_recorded_at_wrapper';
+COMMENT ON FUNCTION tokbudget._recorded_at(uuid) IS 'internal: when the entry of that id was recorded, which the id tells';
+
 -- PostgreSQL reads a check anew for every statement, so that of a table which every call writes is one call of a function.
 CREATE TABLE tokbudget.entry (
     tenant_id integer NOT NULL,

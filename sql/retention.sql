@@ -156,8 +156,11 @@ BEGIN
             HINT = 'Commit or release them; tb_maintain() or tb_expire() closes those that have expired.';
     END IF;
 
-    -- What leaves must be in the balance rows, not in the tail.
+    -- What leaves must be in the balance rows and in the roll-ups, not in the tail.
     PERFORM tokbudget._take_checkpoint();
+    PERFORM @extschema@.tb_refresh();
+    INSERT INTO tokbudget.departed_month (month, departed_at) VALUES (_detach.month, tokbudget._now())
+    ON CONFLICT ON CONSTRAINT departed_month_pkey DO UPDATE SET departed_at = EXCLUDED.departed_at;
     EXECUTE format('SELECT count(*) FROM %s', partition) INTO entries;
     EXECUTE format(
         'INSERT INTO tokbudget.carried (tenant_id, budget_id, window_start, carried_id, month, reserved_from, spent_units,
@@ -216,7 +219,7 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION @extschema@.tb_detach_month(date, text) IS
-    'takes a closed month out of the ledger, into the plain table tokbudget.entry_YYYY_MM_detached, which is returned: to be dumped, copied, moved, and dropped with DROP TABLE or tb_drop_month. month is its first day, UTC. Balances stay: its sums are carried over into tokbudget.carried. Reports and re-ratings no longer see its entries; corrections of them in later months stay. Whoever uses the ledger waits until the transaction ends. Raises TB008 for a month that is not in the ledger or without a reason, TB011 for a month that is not over, that has open reservations or that was detached before, and in a transaction above READ COMMITTED, 55P03 where the ledger stays in use';
+    'takes a closed month out of the ledger, into the plain table tokbudget.entry_YYYY_MM_detached, which is returned: to be dumped, copied, moved, and dropped with DROP TABLE or tb_drop_month. month is its first day, UTC. Balances stay: its sums are carried over into tokbudget.carried. Chargeback keeps its sums, other reports and re-ratings no longer see its entries; corrections of them in later months stay. Whoever uses the ledger waits until the transaction ends. Raises TB008 for a month that is not in the ledger or without a reason, TB011 for a month that is not over, that has open reservations or that was detached before, and in a transaction above READ COMMITTED, 55P03 where the ledger stays in use';
 
 CREATE FUNCTION @extschema@.tb_drop_month(month date, reason text, drop_reservations boolean DEFAULT false) RETURNS bigint
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER

@@ -12,6 +12,7 @@ mod outcome;
 mod price;
 mod raise;
 mod remaining;
+mod report;
 mod spend;
 mod token;
 mod window;

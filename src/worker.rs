@@ -20,6 +20,8 @@ const RESTART: Duration = Duration::from_secs(5);
 /// In the argument of a worker, above the oid of its database: upkeep too.
 const WITH_UPKEEP: u64 = 1 << 32;
 const BATCH_SIZE: i32 = 10_000;
+/// What a minute of a busy server brings, several times over; what it leaves the next round takes.
+const ROLL_UP_BATCH_SIZE: i32 = 1_000_000;
 
 /// Called in the postmaster.
 pub fn init() {
@@ -146,6 +148,7 @@ pub extern "C-unwind" fn tokbudget_worker_main(argument: pg_sys::Datum) {
     if argument & WITH_UPKEEP != 0 && !BackgroundWorker::sigterm_received() {
         step(&format!("SELECT tokbudget._expire({BATCH_SIZE})"));
         step(&format!("SELECT tokbudget._delete_idempotency_keys({BATCH_SIZE})"));
+        step(&format!("SELECT tokbudget._refresh({ROLL_UP_BATCH_SIZE}, false)"));
         step(&format!(
             "SELECT tokbudget._make_partitions(tokbudget._now() OPERATOR(pg_catalog.+) '12 months'::interval, {BATCH_SIZE})"
         ));

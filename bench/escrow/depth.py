@@ -21,7 +21,11 @@ def run(bench: Bench) -> None:
         loads = {
             str(depth): bench.long_load(bench.escrow, DATABASE, tree, tree.reserve(), clients) for depth, tree in trees.items()
         }
-        measured = bench.interleave(loads, bench.rounds if clients > 1 else bench.fewer_rounds)
+        ends = {name: loads[name] for name in [str(DEPTHS[0]), str(DEPTHS[-1])]}
+        found = bench.interleave(ends, bench.rounds if clients > 1 else bench.fewer_rounds)
+        # There is no bar for what is between.
+        found |= bench.interleave({name: load for name, load in loads.items() if name not in ends}, 1)
+        measured = {name: found[name] for name in loads}
         deepest = ratio(measured, str(DEPTHS[-1]), str(DEPTHS[0]))
         verdict = bench.bar("4", f"{bench.at(clients, delay)}: depth {DEPTHS[-1]} / depth {DEPTHS[0]}", deepest, 0.8)
         lines.append([f"{delay} ms", clients, *[rate(measured, name) for name in measured], times(deepest), verdict])

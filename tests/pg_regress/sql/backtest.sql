@@ -71,7 +71,7 @@ SELECT * FROM total('bt', '{"prices": {"*": {"discount_percent": 20}}}', '2026-0
 SELECT * FROM total('bt', '{"models": {"bt-big": "bt-small"}, "prices": {"bt-small": {"input": 2, "output": 4}}}', '2026-01-01', '2026-02-01');
 -- With 20 % off, 2 a day: 0.8, 1.2, then 1.2 of 0.8, then 1.7; 1.6, 1.84.
 SELECT window_start, allowed, refused, spent, refused_amount FROM windows('bt', '{"prices": {"bt-big": {"discount_percent": 20}}, "budgets": [{"meter": "cost", "amount": 2, "every": "day"}]}', '2026-01-01', '2026-02-01');
--- A price without output does not cover the third call, which keeps its 1.5: 3.8 / 10 of the others, and 0.5.
+-- A price without output does not cover the third call, which keeps its 1.5: a tenth of the 3.8 of the others, 1.5, and 0.5.
 SELECT * FROM total('bt', '{"prices": {"bt-big": {"input": 1}}}', '2026-01-01', '2026-02-01');
 
 -- A correction at 09:30 halves Tuesday's first call, so the second fits: 1 + 0.3. One at 10:30 would have come too late.
@@ -122,7 +122,7 @@ SELECT of, place, meter, amount, window_start, calls, allowed, refused, spent, b
 -- Of 90 a day 80 are held at 09:05, so 15 do not fit; at 09:12 it is 10 and 70. By use 10 and 15 fit, and 70 do not.
 SELECT window_start, allowed, refused, spent, refused_amount, first, basis FROM windows('bh', '{"budgets": [{"meter": "tokens", "amount": 90, "every": "day"}]}', '2026-01-01', '2026-01-06');
 SELECT window_start, allowed, refused, spent, refused_amount, first, basis FROM windows('bh', '{"budgets": [{"meter": "tokens", "amount": 90, "every": "day"}], "basis": "use"}', '2026-01-01', '2026-01-06');
--- Beside the present one; a hold tells nothing of cost, as there was no model.
+-- Beside the present one: the third call of Monday is one too many.
 SELECT of, place, meter, window_start, allowed, refused, basis FROM windows('bh', '{"budgets": [{"account": "bh/bot", "meter": "requests", "amount": 2, "every": "day"}], "keep_budgets": true}', '2026-01-01', '2026-02-01');
 -- A grant that was drawn on, and what carried over, are known too: 100 a day, 150 on Monday with a grant of 60.
 SET tokbudget.clock = '2026-01-10 00:00Z';

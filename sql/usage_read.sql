@@ -1,0 +1,254 @@
+-- Reading the roll-ups: any stretch of time is a few whole months, days and hours of a roll-up, what is left at its ends, which
+-- is read in the ledger, and what the roll-ups do not cover yet.
+
+CREATE TYPE tokbudget.usage_segment AS (
+    period_start timestamp with time zone,
+    grain text,
+    starts_at timestamp with time zone,
+    ends_at timestamp with time zone
+);
+COMMENT ON TYPE tokbudget.usage_segment IS 'a part of a period that is read in one grain';
+COMMENT ON COLUMN tokbudget.usage_segment.period_start IS 'start of the period';
+COMMENT ON COLUMN tokbudget.usage_segment.grain IS 'month, day, hour, or entry for what is read in the ledger';
+COMMENT ON COLUMN tokbudget.usage_segment.starts_at IS 'first instant of the part';
+COMMENT ON COLUMN tokbudget.usage_segment.ends_at IS 'first instant after it';
+
+CREATE FUNCTION tokbudget._segments(since timestamp with time zone, until timestamp with time zone, grains text[]) RETURNS SETOF tokbudget.usage_segment
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+    SET timezone = 'UTC'
+    AS $$
+DECLARE
+    starts timestamp with time zone[] := ARRAY[since];
+    ends timestamp with time zone[] := ARRAY[until];
+    left_starts timestamp with time zone[];
+    left_ends timestamp with time zone[];
+    grain text;
+    inner_start timestamp with time zone;
+    inner_end timestamp with time zone;
+BEGIN
+    FOREACH grain IN ARRAY ARRAY['month', 'day', 'hour'] LOOP
+        CONTINUE WHEN grain <> ALL (grains);
+        left_starts := '{}';
+        left_ends := '{}';
+        FOR part IN 1..cardinality(starts) LOOP
+            inner_start := date_trunc(grain, starts[part]);
+            IF inner_start < starts[part] THEN
+                inner_start := inner_start + ('1 ' || grain)::interval;
+            END IF;
+            inner_end := date_trunc(grain, ends[part]);
+            IF inner_start >= inner_end THEN
+                left_starts := left_starts || starts[part];
+                left_ends := left_ends || ends[part];
+                CONTINUE;
+            END IF;
+            RETURN NEXT ROW(since, grain, inner_start, inner_end)::tokbudget.usage_segment;
+            IF starts[part] < inner_start THEN
+                left_starts := left_starts || starts[part];
+                left_ends := left_ends || inner_start;
+            END IF;
+            IF inner_end < ends[part] THEN
+                left_starts := left_starts || inner_end;
+                left_ends := left_ends || ends[part];
+            END IF;
+        END LOOP;
+        starts := left_starts;
+        ends := left_ends;
+    END LOOP;
+    FOR part IN 1..cardinality(starts) LOOP
+        IF starts[part] < ends[part] THEN
+            RETURN NEXT ROW(since, 'entry', starts[part], ends[part])::tokbudget.usage_segment;
+        END IF;
+    END LOOP;
+END;
+$$;
+COMMENT ON FUNCTION tokbudget._segments(timestamp with time zone, timestamp with time zone, text[]) IS
+    'internal: the parts of [since, until) that are whole months, days and hours, as far as there are such grains, and what is left';
+
+CREATE TYPE tokbudget.usage_row AS (
+    period_start timestamp with time zone,
+    account_id bigint,
+    cost_center text,
+    currency text,
+    provider text,
+    model text,
+    operation text,
+    service_tier text,
+    workflow text,
+    step text,
+    outcome text,
+    agent text,
+    end_user text,
+    entries bigint,
+    requests numeric,
+    input_tokens numeric,
+    cache_read_input_tokens numeric,
+    cache_write_input_tokens numeric,
+    output_tokens numeric,
+    reasoning_output_tokens numeric,
+    cost numeric,
+    internal_cost numeric,
+    reported_cost numeric,
+    unpriced_entries bigint,
+    corrections bigint,
+    retried_entries bigint,
+    overrun_entries bigint
+);
+COMMENT ON TYPE tokbudget.usage_row IS 'what was spent below an account in a period, by the attributes that were asked for; the others are NULL';
+COMMENT ON COLUMN tokbudget.usage_row.period_start IS 'start of the period';
+COMMENT ON COLUMN tokbudget.usage_row.account_id IS 'account that spent, or the one above it at the depth asked for; NULL where it was not asked for';
+COMMENT ON COLUMN tokbudget.usage_row.cost_center IS 'where the spend is charged';
+COMMENT ON COLUMN tokbudget.usage_row.currency IS 'currency of the costs, ISO 4217 or a unit of its own';
+COMMENT ON COLUMN tokbudget.usage_row.provider IS 'who sold the tokens';
+COMMENT ON COLUMN tokbudget.usage_row.model IS 'model that was asked for';
+COMMENT ON COLUMN tokbudget.usage_row.operation IS 'attribute operation';
+COMMENT ON COLUMN tokbudget.usage_row.service_tier IS 'tier served; NULL for the standard one';
+COMMENT ON COLUMN tokbudget.usage_row.workflow IS 'attribute workflow';
+COMMENT ON COLUMN tokbudget.usage_row.step IS 'attribute step';
+COMMENT ON COLUMN tokbudget.usage_row.outcome IS 'attribute outcome';
+COMMENT ON COLUMN tokbudget.usage_row.agent IS 'attribute agent';
+COMMENT ON COLUMN tokbudget.usage_row.end_user IS 'attribute end_user';
+COMMENT ON COLUMN tokbudget.usage_row.entries IS 'entries of the ledger';
+COMMENT ON COLUMN tokbudget.usage_row.requests IS 'calls';
+COMMENT ON COLUMN tokbudget.usage_row.input_tokens IS 'all input tokens, those read from or written to a cache included';
+COMMENT ON COLUMN tokbudget.usage_row.cache_read_input_tokens IS 'input tokens read from a cache';
+COMMENT ON COLUMN tokbudget.usage_row.cache_write_input_tokens IS 'input tokens written to a cache';
+COMMENT ON COLUMN tokbudget.usage_row.output_tokens IS 'all output tokens, reasoning included';
+COMMENT ON COLUMN tokbudget.usage_row.reasoning_output_tokens IS 'output tokens spent on reasoning';
+COMMENT ON COLUMN tokbudget.usage_row.cost IS 'sum of the costs in currency units; NULL when none is priced';
+COMMENT ON COLUMN tokbudget.usage_row.internal_cost IS 'sum of what the account is charged at its internal rate; NULL when none is priced';
+COMMENT ON COLUMN tokbudget.usage_row.reported_cost IS 'sum of the costs that providers stated themselves; NULL when none did';
+COMMENT ON COLUMN tokbudget.usage_row.unpriced_entries IS 'entries without a cost and not re-rated since, which the sums of money leave out';
+COMMENT ON COLUMN tokbudget.usage_row.corrections IS 'entries that adjust, refund or re-rate an earlier one';
+COMMENT ON COLUMN tokbudget.usage_row.retried_entries IS 'calls that had been tried before (attribute retry_count)';
+COMMENT ON COLUMN tokbudget.usage_row.overrun_entries IS 'calls that used more than was held';
+
+CREATE FUNCTION tokbudget._facet(by text[]) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    SELECT CASE
+        WHEN by OPERATOR(pg_catalog.<@) ARRAY[]::pg_catalog.text[] THEN 'subtree'
+        WHEN by OPERATOR(pg_catalog.<@) ARRAY['account', 'cost_center'] THEN 'account'
+        WHEN by OPERATOR(pg_catalog.<@) ARRAY['account', 'cost_center', 'provider', 'model', 'operation', 'service_tier'] THEN 'model'
+        WHEN by OPERATOR(pg_catalog.<@) ARRAY['account', 'cost_center', 'workflow', 'step', 'outcome', 'agent'] THEN 'work'
+        WHEN by OPERATOR(pg_catalog.<@) ARRAY['account', 'cost_center', 'end_user'] THEN 'user'
+    END
+$$;
+COMMENT ON FUNCTION tokbudget._facet(text[]) IS 'internal: the smallest facet that has all of these attributes, NULL where none has';
+
+CREATE FUNCTION tokbudget._grains(by text[], account tokbudget.account) RETURNS text[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT CASE tokbudget._facet(by)
+        WHEN 'subtree' THEN ARRAY['hour', 'day', 'month']
+        WHEN 'user' THEN ARRAY['day', 'month']
+        ELSE CASE WHEN tokbudget._facet(by) IS NULL THEN '{}'
+            WHEN account.parent_id IS NULL AND NOT 'account' = ANY (by) THEN ARRAY['hour', 'day', 'month']
+            ELSE ARRAY['day', 'month'] END
+    END
+$$;
+COMMENT ON FUNCTION tokbudget._grains(text[], tokbudget.account) IS 'internal: the grains in which roll-ups have these attributes for the account and all below it';
+
+CREATE FUNCTION tokbudget._usage(account tokbudget.account, segments tokbudget.usage_segment[], by text[], depth integer) RETURNS SETOF tokbudget.usage_row
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+    SET jit = off
+    SET max_parallel_workers_per_gather = 0
+    SET work_mem = '64MB'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    top_id CONSTANT bigint := (_usage.account).account_id;
+    owner_id CONSTANT integer := (_usage.account).tenant_id;
+    facet_name CONSTANT text := tokbudget._facet(by);
+    is_by_account CONSTANT boolean := 'account' = ANY (by);
+BEGIN
+    RETURN QUERY
+    WITH part AS (
+        SELECT segment.period_start, series.account_ids, series.cost_center, series.currency, series.provider, series.model,
+            series.operation, series.service_tier, series.workflow, series.step, series.outcome, series.agent, series.end_user,
+            summed.entries, summed.requests, summed.input_tokens, summed.cache_read_input_tokens,
+            summed.cache_write_input_tokens, summed.output_tokens, summed.reasoning_output_tokens,
+            summed.cost, summed.internal_cost, summed.reported_cost, summed.unpriced_entries,
+            summed.corrections, summed.retried_entries, summed.overrun_entries
+        FROM (
+            SELECT segment.period_start, usage.series_id,
+                sum(entries) AS entries, sum(requests) AS requests, sum(input_tokens) AS input_tokens,
+                sum(cache_read_input_tokens) AS cache_read_input_tokens, sum(cache_write_input_tokens)
+                AS cache_write_input_tokens, sum(output_tokens) AS output_tokens,
+                sum(reasoning_output_tokens) AS reasoning_output_tokens, sum(cost) AS cost,
+                sum(internal_cost) AS internal_cost, sum(reported_cost) AS reported_cost,
+                sum(unpriced_entries) AS unpriced_entries, sum(corrections) AS corrections,
+                sum(retried_entries) AS retried_entries, sum(overrun_entries) AS overrun_entries
+            FROM unnest(segments) AS segment
+            JOIN tokbudget.facet_usage AS usage ON usage.tenant_id = owner_id AND usage.grain = segment.grain
+                AND usage.facet = CASE segment.grain WHEN 'hour' THEN 'tenant_' || replace(facet_name, 'account', 'model') ELSE facet_name END
+                AND usage.bucket_start >= segment.starts_at AND usage.bucket_start < segment.ends_at
+            WHERE segment.grain <> 'entry' AND facet_name <> 'subtree'
+            GROUP BY segment.period_start, usage.series_id
+        ) AS summed
+        JOIN tokbudget.usage_series AS series ON series.tenant_id = owner_id AND series.series_id = summed.series_id
+        CROSS JOIN LATERAL (SELECT summed.period_start) AS segment
+        WHERE top_id = ANY (series.account_ids)
+        UNION ALL
+        SELECT segment.period_start, ARRAY[top_id], NULL, subtree_usage.currency, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+            subtree_usage.entries, subtree_usage.requests, subtree_usage.input_tokens,
+            subtree_usage.cache_read_input_tokens, subtree_usage.cache_write_input_tokens,
+            subtree_usage.output_tokens, subtree_usage.reasoning_output_tokens, subtree_usage.cost,
+            subtree_usage.internal_cost, subtree_usage.reported_cost, subtree_usage.unpriced_entries,
+            subtree_usage.corrections, subtree_usage.retried_entries, subtree_usage.overrun_entries
+        FROM unnest(segments) AS segment
+        JOIN tokbudget.subtree_usage ON subtree_usage.tenant_id = owner_id AND subtree_usage.account_id = top_id
+            AND subtree_usage.grain = segment.grain
+            AND subtree_usage.bucket_start >= segment.starts_at AND subtree_usage.bucket_start < segment.ends_at
+        WHERE facet_name = 'subtree'
+        UNION ALL
+        SELECT segment.period_start, fact.account_ids, fact.cost_center, fact.currency, fact.provider, fact.model,
+            fact.operation, fact.service_tier, fact.workflow, fact.step, fact.outcome, fact.agent, fact.end_user,
+            fact.entries, fact.requests, fact.input_tokens, fact.cache_read_input_tokens,
+            fact.cache_write_input_tokens, fact.output_tokens, fact.reasoning_output_tokens, fact.cost,
+            fact.internal_cost, fact.reported_cost, fact.unpriced_entries, fact.corrections,
+            fact.retried_entries, fact.overrun_entries
+        FROM tokbudget._usage_tail(owner_id) AS fact
+        JOIN unnest(segments) AS segment
+            ON segment.grain <> 'entry' AND fact.hour >= segment.starts_at AND fact.hour < segment.ends_at
+        WHERE top_id = ANY (fact.account_ids)
+        UNION ALL
+        SELECT segment.period_start, entry.account_ids[1:array_position(entry.account_ids, entry.account_id)], entry.cost_center,
+            entry.currency, entry.provider, entry.request_model, entry.operation, entry.service_tier, entry.workflow, entry.step,
+            entry.outcome, entry.agent, entry.end_user,
+            1, entry.requests, entry.input_tokens, entry.cache_read_input_tokens, entry.cache_write_input_tokens, entry.output_tokens,
+            entry.reasoning_output_tokens, entry.cost, entry.internal_cost, entry.reported_cost,
+            CASE WHEN entry.cost IS NULL AND NOT EXISTS (
+                SELECT FROM tokbudget.entry AS correction
+                WHERE correction.tenant_id = entry.tenant_id AND correction.corrects_entry_id = entry.entry_id
+            ) THEN 1 ELSE 0 END,
+            (entry.corrects_entry_id IS NOT NULL)::integer, COALESCE(entry.retry_count > 0, false)::integer, entry.overrun::integer
+        FROM unnest(segments) AS segment
+        JOIN tokbudget.entry ON entry.tenant_id = owner_id
+            AND entry.recorded_at >= segment.starts_at AND entry.recorded_at < segment.ends_at
+        WHERE segment.grain = 'entry' AND entry.kind <> ALL (ARRAY['expire', 'transfer'])
+            AND array_position(entry.account_ids, top_id) <= array_position(entry.account_ids, entry.account_id)
+    )
+    SELECT part.period_start,
+        -- LEAST passes over a depth that is NULL.
+        CASE WHEN is_by_account THEN part.account_ids[
+            LEAST(array_position(part.account_ids, top_id) + depth, cardinality(part.account_ids))] END,
+        CASE WHEN 'cost_center' = ANY (by) THEN part.cost_center END, part.currency,
+        CASE WHEN 'provider' = ANY (by) THEN part.provider END, CASE WHEN 'model' = ANY (by) THEN part.model END,
+        CASE WHEN 'operation' = ANY (by) THEN part.operation END, CASE WHEN 'service_tier' = ANY (by) THEN part.service_tier END,
+        CASE WHEN 'workflow' = ANY (by) THEN part.workflow END, CASE WHEN 'step' = ANY (by) THEN part.step END,
+        CASE WHEN 'outcome' = ANY (by) THEN part.outcome END, CASE WHEN 'agent' = ANY (by) THEN part.agent END,
+        CASE WHEN 'end_user' = ANY (by) THEN part.end_user END,
+        sum(part.entries)::bigint, sum(part.requests), sum(part.input_tokens),
+        sum(part.cache_read_input_tokens), sum(part.cache_write_input_tokens), sum(part.output_tokens),
+        sum(part.reasoning_output_tokens), sum(part.cost), sum(part.internal_cost), sum(part.reported_cost),
+        sum(part.unpriced_entries)::bigint, sum(part.corrections)::bigint, sum(part.retried_entries)::bigint,
+        sum(part.overrun_entries)::bigint
+    FROM part
+    GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13;
+END;
+$$;
+COMMENT ON FUNCTION tokbudget._usage(tokbudget.account, tokbudget.usage_segment[], text[], integer) IS
+    'internal: what was spent below the account in the segments, by the attributes; depth levels below it count for the account at that depth, NULL for the account that spent';
