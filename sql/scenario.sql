@@ -86,7 +86,7 @@ DECLARE
     found_account tokbudget.account := tokbudget._find_account(tb_scenarios.account);
     is_money CONSTANT boolean := tb_scenarios.meter = ANY (ARRAY['cost', 'internal_cost']);
     decimals CONSTANT integer := CASE WHEN is_money THEN 6 ELSE 0 END;
-    today CONSTANT date := timezone(tb_scenarios.time_zone, tokbudget._now())::date;
+    today date;
     measured record;
     is_thin boolean;
     result tokbudget.scenario;
@@ -97,6 +97,7 @@ BEGIN
     PERFORM tokbudget._check_scenario(tb_scenarios.meter, tb_scenarios.growth_percent, tb_scenarios.stress_factor,
         tb_scenarios.margin_percent, tb_scenarios.stop_percent, tb_scenarios.horizon_months, tb_scenarios.look_back_days,
         tb_scenarios.time_zone);
+    today := timezone(tb_scenarios.time_zone, tokbudget._now())::date;
     WITH spent AS (
         SELECT timezone(tb_scenarios.time_zone, used.hour)::date AS day, sum(CASE tb_scenarios.meter
             WHEN 'cost' THEN used.cost WHEN 'internal_cost' THEN used.internal_cost

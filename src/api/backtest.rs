@@ -15,6 +15,8 @@ use crate::price::format_decimal;
 use crate::refusal::Refusal;
 use crate::report::backtest::{Sums, WindowSums};
 
+/// The result is made in memory.
+const CALLS_MAX: i32 = 1_000_000;
 /// Decimals of an amount of money.
 const SCALE: u32 = 9;
 
@@ -37,11 +39,14 @@ fn _backtest_calls(
     until: Option<TimestampWithTimeZone>,
     max_calls: Option<i32>,
 ) -> SetOfIterator<'static, composite_type!('static, "tokbudget.backtest_call")> {
-    let calls_max = max_calls.and_then(|max_calls| usize::try_from(max_calls).ok()).filter(|max_calls| *max_calls > 0);
+    let calls_max = max_calls.filter(|max_calls| (1..=CALLS_MAX).contains(max_calls));
+    let calls_max = calls_max.and_then(|calls_max| usize::try_from(calls_max).ok());
     let outcome = calls_max
-        .ok_or_else(|| Refusal::invalid_argument("max_calls", "not above zero", "Pass 1 or more."))
+        .ok_or_else(|| Refusal::invalid_argument("max_calls", "it is not from 1 to 1000000", "Pass how many calls you want to see."))
         .and_then(|calls_max| run(account, policy, since, until, Some(calls_max)));
-    SetOfIterator::new(or_put_aside(outcome).map(|outcome| outcome.refused).unwrap_or_default().into_iter().map(call_row))
+    SetOfIterator::new(
+        or_put_aside(outcome).map(|outcome| outcome.refused).unwrap_or_default().into_iter().map(call_row),
+    )
 }
 
 fn run(

@@ -59,7 +59,14 @@ impl History {
         let policy = pricer.policy();
         let is_repricing = policy.is_repricing();
         let has_models = is_repricing || !policy.prices.is_empty() || request.calls_max.is_some();
-        let sql = Columns { meters: &meters, basis: policy.basis, is_repricing, has_models, has_account: request.calls_max.is_some() }.sql();
+        let sql = Columns {
+            meters: &meters,
+            basis: policy.basis,
+            is_repricing,
+            has_models,
+            has_account: request.calls_max.is_some(),
+        }
+        .sql();
         let arguments: [DatumWithOid<'_>; 5] = [
             chain.tenant_id.into(),
             chain.own_account_id().into(),
@@ -145,9 +152,9 @@ impl History {
                 }
             }
         }
-        if let Some(factor) = pricer.factor(model.as_deref()) {
+        if let Some(factor) = pricer.factor(model.as_deref()).filter(|_| !costs.is_unpriced) {
             costs.cost_nanos = costs.cost_nanos.map(|nanos| PriceRule::part(factor, nanos));
-            costs.is_repriced = true;
+            costs.is_repriced |= costs.cost_nanos.is_some();
             for (index, _) in self.meters.iter().enumerate().filter(|(_, name)| meter::is_money(name)) {
                 if let (Some(used), Some(held)) = (used.get_mut(index), held.get_mut(index)) {
                     *used = PriceRule::part(factor, *used);
@@ -186,32 +193,33 @@ impl History {
         model: Option<&'a str>,
         account_ids: &'a [i64],
     ) -> Result<Priceable<'a>, Failure> {
+        let first = METERS + 2 * self.meters.len();
         let (buckets, meters, details): (JsonB, JsonB, JsonB) =
-            (required(row, BUCKETS)?, required(row, BUCKETS + 1)?, required(row, BUCKETS + 2)?);
+            (required(row, first)?, required(row, first + 1)?, required(row, first + 2)?);
         let part = |part: &Value| {
             let model = part.get("model")?.as_str()?.to_string();
             Some(Part { model, counts: counts_from_json(part.get("buckets")?)? })
         };
         let members = |name: &str| details.0.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
         let mut counts = counts_from_json(&buckets.0).ok_or(UNREADABLE)?;
-        counts[Bucket::Requests] = required(row, BUCKETS + 3)?;
+        counts[Bucket::Requests] = required(row, first + 3)?;
         let usage = Usage {
             counts,
             parts: members("parts").iter().map(part).collect::<Option<_>>().ok_or(UNREADABLE)?,
             surcharges: members("surcharges").iter().filter_map(Value::as_str).map(str::to_string).collect(),
-            service_tier: optional(row, BUCKETS + 4)?,
-            region: optional(row, BUCKETS + 5)?,
+            service_tier: optional(row, first + 4)?,
+            region: optional(row, first + 5)?,
             ..Usage::default()
         };
-        let held_meters = optional::<JsonB>(row, BUCKETS + 9)?.and_then(|held| meter::amounts_from_json(&held.0));
-        let held = match (optional(row, BUCKETS + 7)?, optional(row, BUCKETS + 8)?, held_meters) {
+        let held_meters = optional::<JsonB>(row, first + 9)?.and_then(|held| meter::amounts_from_json(&held.0));
+        let held = match (optional(row, first + 7)?, optional(row, first + 8)?, held_meters) {
             (Some(input_tokens), Some(output_tokens), Some(meters)) => Some((input_tokens, output_tokens, meters)),
             _ => None,
         };
         Ok(Priceable {
             at,
             model,
-            own_account_ids: own_account_ids(account_ids, required(row, BUCKETS + 6)?),
+            own_account_ids: own_account_ids(account_ids, required(row, first + 6)?),
             usage,
             meters: meter::amounts_from_json(&meters.0).unwrap_or_else(Amounts::new),
             held,
@@ -274,8 +282,7 @@ const CORRECTIONS: usize = 10;
 const SLOTS: usize = 13;
 const MODEL: usize = 16;
 const ACCOUNT: usize = 17;
-const BUCKETS: usize = 18;
-const METERS: usize = 28;
+const METERS: usize = 18;
 
 fn used_ordinal(index: usize) -> usize {
     METERS + 2 * index
@@ -323,21 +330,20 @@ impl Columns<'_> {
         }
         sql.push_str(if self.has_models { ", entry.request_model" } else { ", NULL::pg_catalog.text" });
         sql.push_str(if self.has_account { ", account.path" } else { ", NULL::pg_catalog.text" });
+        for name in self.meters {
+            // A name of a meter is letters, digits and underscores, checked where it was read.
+            let _ = write!(sql, ", {}, {}", used_column(name), if is_hold { held_column(name) } else { "NULL".into() });
+        }
         if self.is_repricing {
             sql.push_str(
                 ", entry.buckets, entry.meters, entry.usage_details, entry.requests, entry.service_tier, entry.region,
                  entry.account_id",
             );
-        } else {
-            sql.push_str(", NULL, NULL, NULL, NULL, NULL, NULL, NULL");
-        }
-        sql.push_str(match (self.is_repricing, is_hold) {
-            (true, true) => ", reservation.input_tokens, reservation.max_output_tokens, reservation.held",
-            _ => ", NULL::pg_catalog.int8, NULL::pg_catalog.int8, NULL::pg_catalog.jsonb",
-        });
-        for name in self.meters {
-            // A name of a meter is letters, digits and underscores, checked where it was read.
-            let _ = write!(sql, ", {}, {}", used_column(name), if is_hold { held_column(name) } else { "NULL".into() });
+            sql.push_str(if is_hold {
+                ", reservation.input_tokens, reservation.max_output_tokens, reservation.held"
+            } else {
+                ", NULL::pg_catalog.int8, NULL::pg_catalog.int8, NULL::pg_catalog.jsonb"
+            });
         }
         sql.push_str(" FROM tokbudget.entry");
         sql.push_str(concat!(
@@ -399,9 +405,7 @@ fn used_column(name: &str) -> String {
 fn held_column(name: &str) -> String {
     let held = format!("(reservation.held OPERATOR(pg_catalog.->>) '{name}')");
     if meter::is_money(name) {
-        format!(
-            "({held}::pg_catalog.numeric OPERATOR(pg_catalog.*) 1000000000::pg_catalog.numeric)::pg_catalog.int8"
-        )
+        format!("({held}::pg_catalog.numeric OPERATOR(pg_catalog.*) 1000000000::pg_catalog.numeric)::pg_catalog.int8")
     } else {
         format!("{held}::pg_catalog.int8")
     }

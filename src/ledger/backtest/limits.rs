@@ -53,12 +53,7 @@ statement! {
 /// A window of this budget at the instant is beyond the calendar.
 const NO_WINDOW: &str = "it has no window at since";
 
-pub fn find(
-    client: &mut SpiClient<'_>,
-    chain: &Chain,
-    policy: &Policy,
-    since: Instant,
-) -> Result<Vec<Limit>, Failure> {
+pub fn find(client: &mut SpiClient<'_>, chain: &Chain, policy: &Policy, since: Instant) -> Result<Vec<Limit>, Failure> {
     let mut limits = Vec::new();
     for (index, budget) in policy.budgets.iter().enumerate() {
         let path = format!("$.budgets[{index}]");
@@ -105,7 +100,8 @@ fn imagined(
     since: Instant,
     path: &str,
 ) -> Result<Limit, Failure> {
-    let PolicyBudget { meter, limit_units, every, schedule, hard, burst_units, rollover, freeze_at_percent, .. } = budget;
+    let PolicyBudget { meter, limit_units, every, schedule, hard, burst_units, rollover, freeze_at_percent, .. } =
+        budget;
     let judged = Budget {
         budget_id: -i64::from(place),
         account_id,

@@ -116,7 +116,8 @@ impl Pricer {
         let cost_nanos = bill.nanos().map_err(refuse)?;
         let mut internal_nanos = cost_nanos;
         let rates = rate_book::find(client, self.tenant_id)?;
-        let (provider, model) = main.as_ref().map_or((None, None), |main| (main.provider.as_deref(), Some(main.model.as_str())));
+        let (provider, model) =
+            main.as_ref().map_or((None, None), |main| (main.provider.as_deref(), Some(main.model.as_str())));
         if let Some(listed) = rate_book::choose(&rates, it.own_account_ids, provider, model, it.at) {
             internal_nanos = listed.rate.apply_nanos(bill.cost_atto, &subjects).map_err(refuse)?;
         }

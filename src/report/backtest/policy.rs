@@ -224,7 +224,12 @@ fn read_budget(path: String, value: &Value) -> Result<PolicyBudget, PolicyError>
         ("none", None) => None,
         ("all", None) => Some(Rollover { cap_units: i64::MAX }),
         ("capped", Some(cap_units)) => Some(Rollover { cap_units }),
-        _ => return Err(wrong(members.path_of("rollover"), "expected none, all, or capped together with a rollover_cap")),
+        _ => {
+            return Err(wrong(
+                members.path_of("rollover"),
+                "expected none, all, or capped together with a rollover_cap",
+            ));
+        }
     };
     let freeze_at = members.take("freeze_at");
     let freeze_at_percent = match freeze_at {

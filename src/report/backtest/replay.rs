@@ -120,7 +120,10 @@ struct Part {
 enum Event {
     /// The hold ends, and the call is settled later.
     Expire(Vec<Part>, Instant),
-    Settle { parts: Vec<Part>, is_expired: bool },
+    Settle {
+        parts: Vec<Part>,
+        is_expired: bool,
+    },
 }
 
 /// Ordered by time, and by the order of calls at one instant.

@@ -24,7 +24,15 @@ fn schedule(every: Option<&str>) -> Schedule {
 }
 
 fn budget(account_id: i64, limit_units: i64) -> Budget {
-    Budget { budget_id: account_id, account_id, account: "acme".into(), meter: "tokens".into(), limit_units, hard: true, ..Budget::default() }
+    Budget {
+        budget_id: account_id,
+        account_id,
+        account: "acme".into(),
+        meter: "tokens".into(),
+        limit_units,
+        hard: true,
+        ..Budget::default()
+    }
 }
 
 fn limit(budget: Budget, every: Option<&str>, rollover: Option<Rollover>) -> Limit {
@@ -92,7 +100,8 @@ fn a_refused_call_spends_nothing() {
     assert_eq!((sums.calls, sums.allowed, sums.refused), (4, 3, 1));
     assert_eq!((sums.actual_nanos, sums.cost_nanos, sums.refused_nanos), (200, 150, 50));
     assert_eq!(sums.first_refusal_at, Some(at(1)));
-    let spent: Vec<_> = windows.iter().map(|it| (it.spent_units, it.calls, it.allowed, it.refused, it.refused_units)).collect();
+    let spent: Vec<_> =
+        windows.iter().map(|it| (it.spent_units, it.calls, it.allowed, it.refused, it.refused_units)).collect();
     assert_eq!(spent, [(100, 3, 2, 1, 50), (50, 1, 1, 0, 0)]);
 }
 
@@ -111,10 +120,12 @@ fn a_hold_counts_until_it_is_settled_or_expires() {
 fn each_budget_is_told_what_it_refused() {
     // The account below lets 30 through, the one above 50: the second call fits neither, the third only the one above.
     let calls = [used(0, 30), used(1, 40), used(2, 1)];
-    let (refused, sums, windows) = refusals(vec![limit(budget(1, 50), None, None), limit(budget(2, 30), None, None)], &calls);
+    let (refused, sums, windows) =
+        refusals(vec![limit(budget(1, 50), None, None), limit(budget(2, 30), None, None)], &calls);
     assert_eq!(refused, [false, true, true]);
     assert_eq!(sums.refused, 2);
-    let told: Vec<_> = windows.iter().map(|it| (it.allowed, it.refused, it.refused_units, it.first_refusal_at)).collect();
+    let told: Vec<_> =
+        windows.iter().map(|it| (it.allowed, it.refused, it.refused_units, it.first_refusal_at)).collect();
     assert_eq!(told, [(1, 1, 40, Some(at(1))), (1, 2, 41, Some(at(1)))]);
 }
 
@@ -144,7 +155,11 @@ fn a_window_gets_what_the_one_before_left() {
 fn a_grant_is_drawn_on_while_it_holds() {
     let granted = |from, until| {
         let grant = Grant { grant_id: 9, units: 50 };
-        limit(budget(1, 100), Some("hour"), None).with_grants(vec![DatedGrant { grant, from: at(from), until: at(until) }])
+        limit(budget(1, 100), Some("hour"), None).with_grants(vec![DatedGrant {
+            grant,
+            from: at(from),
+            until: at(until),
+        }])
     };
     // 150 in the first hour; the grant is used up, so 100 in the next.
     let calls = [used(0, 150), used(1, 1), used(60, 101), used(61, 100)];
@@ -191,7 +206,8 @@ fn a_correction_counts_from_when_it_was_made() {
     let mut cost = budget(1, 100);
     cost.meter = "cost".into();
     let mut replay = Replay::new(vec![limit(cost, None, None)], &["cost".to_string()], at(0));
-    let corrected = Told { corrections: vec![Correction { at: at(10), cost_nanos: 60, internal_nanos: 0 }], ..used(0, 40) };
+    let corrected =
+        Told { corrections: vec![Correction { at: at(10), cost_nanos: 60, internal_nanos: 0 }], ..used(0, 40) };
     assert_eq!(judge(&mut replay, &corrected), None);
     assert_eq!(judge(&mut replay, &used(5, 30)), None);
     assert!(judge(&mut replay, &used(11, 1)).is_some());

@@ -124,6 +124,8 @@ SELECT window_start, allowed, refused, spent, refused_amount, first, basis FROM 
 SELECT window_start, allowed, refused, spent, refused_amount, first, basis FROM windows('bh', '{"budgets": [{"meter": "tokens", "amount": 90, "every": "day"}], "basis": "use"}', '2026-01-01', '2026-01-06');
 -- Beside the present one: the third call of Monday is one too many.
 SELECT of, place, meter, window_start, allowed, refused, basis FROM windows('bh', '{"budgets": [{"account": "bh/bot", "meter": "requests", "amount": 2, "every": "day"}], "keep_budgets": true}', '2026-01-01', '2026-02-01');
+-- From 09:07 on: the 10 and the 15 of the calls that were under way count, and 70 more fit.
+SELECT of, amount, window_start, calls, allowed, refused, spent FROM windows('bh', '{}', '2026-01-05 09:07Z', '2026-01-06');
 -- A grant that was drawn on, and what carried over, are known too: 100 a day, 150 on Monday with a grant of 60.
 SET tokbudget.clock = '2026-01-10 00:00Z';
 SELECT tb_create_account('bg/bot') > 0;
@@ -143,6 +145,17 @@ RESET tokbudget.clock;
 SELECT calls, refused FROM total('bx/user', '{"budgets": [{"meter": "tokens", "amount": 5}]}', '2026-01-01', '2026-02-01');
 SELECT calls, refused, refused_amount FROM windows('bx/user', '{"budgets": [{"meter": "tokens", "amount": 5}]}', '2026-01-01', '2026-02-01');
 SELECT account, reason FROM tb_backtest_calls('bx/user', '{"budgets": [{"meter": "tokens", "amount": 5}]}', '2026-01-01', '2026-02-01');
+
+-- Other meters: 3 and 3 of 5, and 2 then fit.
+SELECT tb_create_account('bm') > 0;
+SET tokbudget.clock = '2026-01-05 09:00Z';
+SELECT (tb_charge('bm', NULL, '{"meters": {"tool_calls": 3}}')).tokens;
+SET tokbudget.clock = '2026-01-05 10:00Z';
+SELECT (tb_charge('bm', NULL, '{"meters": {"tool_calls": 3}}')).tokens;
+SET tokbudget.clock = '2026-01-05 11:00Z';
+SELECT (tb_charge('bm', NULL, '{"meters": {"tool_calls": 2}}')).tokens;
+RESET tokbudget.clock;
+SELECT calls, allowed, refused, spent, refused_amount FROM windows('bm', '{"budgets": [{"meter": "tool_calls", "amount": 5}]}', '2026-01-05', '2026-01-06');
 
 -- It writes nothing.
 BEGIN READ ONLY;
@@ -164,7 +177,7 @@ SELECT * FROM refused($$SELECT tb_backtest('bt', '{}', '2026-01-02', 'infinity')
 SELECT * FROM refused($$SELECT tb_backtest('bt', NULL, '2026-01-02')$$);
 SELECT * FROM refused($$SELECT tb_backtest('none', '{}', '2026-01-02')$$);
 SELECT code_of($$SELECT tb_backtest(NULL, '{}', '2026-01-02')$$), code_of($$SELECT tb_backtest('bt', '[]', '2026-01-02')$$), code_of($$SELECT tb_backtest('bt', '{}', NULL)$$),
-       code_of($$SELECT tb_backtest_calls('bt', '{}', '2026-01-02', max_calls => 0)$$), code_of($$SELECT tb_backtest_calls('bt', '{}', '2026-01-02', max_calls => NULL)$$);
+       code_of($$SELECT tb_backtest_calls('bt', '{}', '2026-01-02', max_calls => 0)$$), code_of($$SELECT tb_backtest_calls('bt', '{}', '2026-01-02', max_calls => NULL)$$), code_of($$SELECT tb_backtest_calls('bt', '{}', '2026-01-02', max_calls => 1000001)$$);
 -- A role sees what it may read, and nothing beside it.
 CREATE ROLE backtest_reader;
 SELECT tb_grant_access('backtest_reader', 'bt/a', 'read');
