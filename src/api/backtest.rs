@@ -42,7 +42,13 @@ fn _backtest_calls(
     let calls_max = max_calls.filter(|max_calls| (1..=CALLS_MAX).contains(max_calls));
     let calls_max = calls_max.and_then(|calls_max| usize::try_from(calls_max).ok());
     let outcome = calls_max
-        .ok_or_else(|| Refusal::invalid_argument("max_calls", "it is not from 1 to 1000000", "Pass how many calls you want to see."))
+        .ok_or_else(|| {
+            Refusal::invalid_argument(
+                "max_calls",
+                "it is not from 1 to 1000000",
+                "Pass how many calls you want to see.",
+            )
+        })
         .and_then(|calls_max| run(account, policy, since, until, Some(calls_max)));
     SetOfIterator::new(
         or_put_aside(outcome).map(|outcome| outcome.refused).unwrap_or_default().into_iter().map(call_row),

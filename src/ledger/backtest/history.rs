@@ -115,10 +115,6 @@ impl History {
         for index in 0..self.meters.len() {
             used.push(optional::<i64>(row, used_ordinal(index))?.unwrap_or(0));
         }
-        if at < self.since {
-            let slots = slots(row)?;
-            return Ok(hear(Entry::Past(Past { at, account_ids: &account_ids, used: &used, slots: &slots })));
-        }
         let mut held = Vec::with_capacity(self.meters.len());
         let hold_ends_at = self::at(row, HOLD_ENDS_AT)?;
         for index in 0..self.meters.len() {
@@ -165,6 +161,10 @@ impl History {
                 correction.cost_nanos = PriceRule::part(factor, correction.cost_nanos);
                 correction.internal_nanos = PriceRule::part(factor, correction.internal_nanos);
             }
+        }
+        if at < self.since {
+            let slots = slots(row)?;
+            return Ok(hear(Entry::Past(Past { at, account_ids: &account_ids, used: &used, slots: &slots })));
         }
         costs.is_unpriced |= costs.cost_nanos.is_none() && required::<bool>(row, IS_PRICEABLE)?;
         let call = Call {

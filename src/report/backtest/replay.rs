@@ -234,7 +234,7 @@ impl Replay {
     }
 
     /// Takes what was booked before the replay begins: it was allowed, whatever the limits say. A budget that there is counts
-    /// what it counted, an imagined one what was used in the window in which the replay begins.
+    /// what it counted; an imagined one counts what was used in the window in which the replay begins, at the prices of the policy.
     pub fn remember(&mut self, past: &Past<'_>) {
         for place in self.places(past.account_ids).iter() {
             let since = self.since;

@@ -71,6 +71,9 @@ SELECT * FROM total('bt', '{"prices": {"*": {"discount_percent": 20}}}', '2026-0
 SELECT * FROM total('bt', '{"models": {"bt-big": "bt-small"}, "prices": {"bt-small": {"input": 2, "output": 4}}}', '2026-01-01', '2026-02-01');
 -- With 20 % off, 2 a day: 0.8, 1.2, then 1.2 of 0.8, then 1.7; 1.6, 1.84.
 SELECT window_start, allowed, refused, spent, refused_amount FROM windows('bt', '{"prices": {"bt-big": {"discount_percent": 20}}, "budgets": [{"meter": "cost", "amount": 2, "every": "day"}]}', '2026-01-01', '2026-02-01');
+-- From 10:30 on, at a tenth: Monday began with 0.15, so 0.15 and 0.5 leave it at 0.8; what there was before is not in the total.
+SELECT * FROM total('bt', '{"models": {"bt-big": "bt-small"}, "budgets": [{"meter": "cost", "amount": 0.79, "every": "day"}]}', '2026-01-05 10:30Z', '2026-01-06');
+SELECT spent, refused_amount FROM windows('bt', '{"models": {"bt-big": "bt-small"}, "budgets": [{"meter": "cost", "amount": 0.8, "every": "day"}]}', '2026-01-05 10:30Z', '2026-01-06');
 -- A price without output does not cover the third call, which keeps its 1.5: a tenth of the 3.8 of the others, 1.5, and 0.5.
 SELECT * FROM total('bt', '{"prices": {"bt-big": {"input": 1}}}', '2026-01-01', '2026-02-01');
 
