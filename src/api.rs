@@ -4,6 +4,7 @@ mod access;
 mod account;
 mod adjust;
 mod argument;
+mod backtest;
 mod batch;
 mod check;
 mod engine;

@@ -6,6 +6,7 @@ mod accounts;
 pub mod adjust;
 mod alert;
 mod attribution;
+pub mod backtest;
 pub mod batch;
 mod budgets;
 mod calibration_book;

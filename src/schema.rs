@@ -77,4 +77,6 @@ extension_sql_file!("../sql/anomaly_spike.sql", name = "anomaly_spike", requires
 extension_sql_file!("../sql/anomaly.sql", name = "anomaly", requires = ["anomaly_spike"]);
 extension_sql_file!("../sql/anomaly_rule.sql", name = "anomaly_rule", requires = ["anomaly"]);
 extension_sql_file!("../sql/anomaly_alert.sql", name = "anomaly_alert", requires = ["anomaly_rule"]);
-extension_sql_file!("../sql/privilege.sql", name = "privilege", requires = ["anomaly_alert"], finalize);
+extension_sql_file!("../sql/backtest.sql", name = "backtest", requires = ["anomaly_alert"]);
+extension_sql_file!("../sql/scenario.sql", name = "scenario", requires = ["backtest"]);
+extension_sql_file!("../sql/privilege.sql", name = "privilege", requires = ["scenario"], finalize);
