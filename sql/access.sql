@@ -107,12 +107,12 @@ DECLARE
     remaining CONSTANT name[] := '{tb_remaining, tb_affordable, tb_window}';
     spend CONSTANT name[] := remaining || '{tb_reserve, tb_try_reserve, tb_reserve_many, tb_extend, tb_commit, tb_commit_many,
         tb_release, tb_charge, tb_charge_many}'::name[];
-    read CONSTANT name[] := remaining || '{tb_accounts, tb_budgets, tb_windows, tb_alerts, tb_grants, tokbudget, _is_owner, _present_role, _access_role, chargeback, unpriced, reported_cost}'::name[];
+    read CONSTANT name[] := remaining || '{tb_accounts, tb_budgets, tb_windows, tb_alerts, tb_grants, tokbudget, _is_owner, _present_role, _access_role, chargeback, unpriced, reported_cost, tb_invoices, tb_reconcile}'::name[];
     audit CONSTANT name[] := read || '{tb_entries, tb_changes, access_list}'::name[];
     administer CONSTANT name[] := spend || audit || '{tb_create_account, tb_set_account, tb_rename_account, tb_move_account,
         tb_close_account, tb_set_tenant, tb_freeze, tb_thaw, tb_create_budget, tb_change_budget, tb_close_budget, tb_grant, tb_revoke_grant,
         tb_set_quota, tb_remove_quota, tb_set_first_use, tb_adjust, tb_refund, tb_set_rate, tb_set_unpriced, tb_rerate, tb_guard, tb_unguard,
-        tb_grant_access, tb_revoke_access}'::name[];
+        tb_load_invoice, tb_unload_invoice, tb_grant_access, tb_revoke_access}'::name[];
 BEGIN
     RETURN CASE privilege WHEN 'spend' THEN spend WHEN 'read' THEN read WHEN 'audit' THEN audit WHEN 'administer' THEN administer END;
 END;

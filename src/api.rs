@@ -7,6 +7,7 @@ mod argument;
 mod batch;
 mod check;
 mod engine;
+mod invoice;
 mod outcome;
 mod price;
 mod raise;

@@ -39,4 +39,6 @@ extension_sql_file!("../sql/engine.sql", name = "engine", requires = ["checkpoin
 extension_sql_file!("../sql/upkeep.sql", name = "upkeep", requires = ["engine"]);
 extension_sql_file!("../sql/verify.sql", name = "verify", requires = ["upkeep"]);
 extension_sql_file!("../sql/chargeback.sql", name = "chargeback", requires = ["verify"]);
-extension_sql_file!("../sql/privilege.sql", name = "privilege", requires = ["chargeback"], finalize);
+extension_sql_file!("../sql/invoice.sql", name = "invoice", requires = ["chargeback"]);
+extension_sql_file!("../sql/reconcile.sql", name = "reconcile", requires = ["invoice"]);
+extension_sql_file!("../sql/privilege.sql", name = "privilege", requires = ["reconcile"], finalize);

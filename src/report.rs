@@ -1,0 +1,3 @@
+//! What reports compute apart from the database.
+
+pub mod invoice;
