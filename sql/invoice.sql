@@ -163,6 +163,7 @@ DECLARE
     read jsonb;
     found_id bigint;
     earlier bigint[];
+    is_beyond boolean;
     result tokbudget.loaded_invoice;
 BEGIN
     PERFORM tokbudget._require_access(found_account.tenant_id, found_account.ancestor_ids || found_account.account_id, 'administer');
@@ -221,14 +222,17 @@ BEGIN
                 AND invoice_line.replaced_by_invoice_id IS NULL
                 AND invoice_line.provider = ANY (new.providers)
                 AND invoice_line.starts_at < new.ends_at AND invoice_line.ends_at > new.starts_at
-            RETURNING invoice_line.invoice_id
+            RETURNING invoice_line.invoice_id,
+                invoice_line.starts_at < new.starts_at OR invoice_line.ends_at > new.ends_at AS is_beyond
         )
-        SELECT array_agg(DISTINCT replaced.invoice_id) INTO earlier FROM replaced;
-        IF tb_load_invoice.if_loaded = 'refuse' AND earlier IS NOT NULL THEN
+        SELECT array_agg(DISTINCT replaced.invoice_id), bool_or(replaced.is_beyond) INTO earlier, is_beyond FROM replaced;
+        IF earlier IS NOT NULL AND (tb_load_invoice.if_loaded = 'refuse' OR is_beyond) THEN
             RAISE EXCEPTION USING ERRCODE = 'TB008', MESSAGE = 'invoice overlaps',
                 DETAIL = jsonb_build_object('account', tb_load_invoice.account, 'starts_at', read ->> 'starts_at',
                     'ends_at', read ->> 'ends_at', 'invoices', earlier)::text,
-                HINT = 'An export of this period is loaded already: if_loaded => ''replace'' takes this one instead, ''add'' counts both.';
+                HINT = CASE WHEN is_beyond
+                    THEN 'A line of an export that is loaded already begins before this one or ends after it, so that this one cannot replace it: unload that, or count both with if_loaded => ''add''.'
+                    ELSE 'An export of this period is loaded already: if_loaded => ''replace'' takes this one instead, ''add'' counts both.' END;
         END IF;
     END IF;
     result := tokbudget._loaded_invoice(found_account.tenant_id, found_id, true);
