@@ -70,6 +70,11 @@ COMMENT ON COLUMN tokbudget.reconciliation.unexplained IS 'difference less expla
 COMMENT ON COLUMN tokbudget.reconciliation.price_ratio IS 'what the provider charges over what the ledger''s prices give for the same quantities: 0.9 is ten per cent less; NULL where either is unknown';
 COMMENT ON COLUMN tokbudget.reconciliation.reason IS 'the part that is largest, none where nothing differs';
 
+CREATE FUNCTION tokbudget._canonical_model(model text, provider text, currency text) RETURNS text
+    LANGUAGE c STABLE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', '_canonical_model_wrapper';
+COMMENT ON FUNCTION tokbudget._canonical_model(text, text, text) IS
+    'internal: the name under which the price book files the model of the provider; NULL where it has no price of it in the currency';
+
 CREATE FUNCTION tokbudget._invoice_sums(
     tenant_id integer, account_id bigint, provider text, since timestamp with time zone, until timestamp with time zone,
     by_columns text[], invoice_key text, currency text

@@ -48,7 +48,8 @@ BEGIN
         AND invoice_line.starts_at >= tb_reconcile.since AND invoice_line.starts_at < tb_reconcile.until
         AND invoice_line.replaced_by_invoice_id IS NULL AND found_account.account_id = ANY (holder.ancestor_ids || holder.account_id);
     RETURN QUERY
-    WITH side AS (
+    -- Materialized step by step: inlined, every step would be written out as often as the next one names it.
+    WITH side AS MATERIALIZED (
         SELECT COALESCE(invoice_side.group_key, ledger_side.group_key) AS group_key,
             invoice_side.requests AS invoice_requests, ledger_side.requests AS ledger_requests,
             CASE WHEN invoice_side.has_tokens THEN invoice_side.tokens END AS invoice_tokens, ledger_side.tokens AS ledger_tokens,
@@ -85,12 +86,12 @@ BEGIN
                     ELSE -LEAST(-step.more, kind.before) END AS tokens
             ) AS across
         ) AS by_kind
-    ), found AS (
+    ), found AS MATERIALIZED (
         SELECT side.*, side.invoice_cost + side.other_charges - side.spent_cost - side.adjusted AS difference,
             side.is_charged AND side.is_spent AND side.has_tokens AND side.has_price AND NOT side.lacks_price AS is_comparable,
             side.invoice_cost - side.spent_cost AS gap
         FROM side
-    ), parted AS (
+    ), parted AS MATERIALIZED (
         SELECT found.*, part.unpriced, part.not_in_ledger, part.not_invoiced,
             CASE
                 WHEN found.is_comparable THEN found.kind_boundary
@@ -121,25 +122,26 @@ BEGIN
                 CASE WHEN found.is_comparable THEN found.kind_not_in_ledger ELSE 0 END AS not_in_ledger,
                 CASE WHEN found.is_comparable THEN found.kind_not_invoiced ELSE 0 END AS not_invoiced
         ) AS part
-    ), netted AS (
-        -- A correction that the provider shares needs no explanation: it and what is left cancel out.
-        SELECT parted.*, net.corrections, net.rest - (CASE WHEN net.is_rounding THEN net.rest ELSE 0 END) AS rest,
-            CASE WHEN net.is_rounding THEN net.rest ELSE 0 END AS rounding
+    ), gross AS MATERIALIZED (
+        SELECT parted.*, -parted.adjusted AS all_corrections, parted.difference - parted.other_charges + parted.adjusted - parted.unpriced
+            - parted.not_in_ledger - parted.not_invoiced - parted.day_boundary AS all_rest
         FROM parted
+    ), cancelled AS MATERIALIZED (
+        -- A correction that the provider shares needs no explanation: it and what is left cancel out.
+        SELECT gross.*,
+            CASE WHEN sign(gross.all_corrections) * sign(gross.all_rest) >= 0 THEN 0
+                ELSE sign(gross.all_rest) * LEAST(abs(gross.all_corrections), abs(gross.all_rest)) END AS shared
+        FROM gross
+    ), netted AS MATERIALIZED (
+        SELECT cancelled.*, cancelled.all_corrections + cancelled.shared AS corrections,
+            CASE WHEN net.is_rounding THEN 0 ELSE cancelled.all_rest - cancelled.shared END AS rest,
+            CASE WHEN net.is_rounding THEN cancelled.all_rest - cancelled.shared ELSE 0 END AS rounding
+        FROM cancelled
         CROSS JOIN LATERAL (
-            SELECT -parted.adjusted AS corrections, parted.difference - parted.other_charges + parted.adjusted - parted.unpriced
-                - parted.not_in_ledger - parted.not_invoiced - parted.day_boundary AS rest
-        ) AS gross
-        CROSS JOIN LATERAL (
-            SELECT cancelled.*, parted.rest_is IN ('price_difference', 'unexplained') AND abs(cancelled.rest) <= parted.tolerance AS is_rounding
-            FROM (
-                SELECT CASE WHEN sign(gross.corrections) * sign(gross.rest) >= 0 THEN gross.corrections
-                        WHEN abs(gross.corrections) >= abs(gross.rest) THEN gross.corrections + gross.rest ELSE 0 END AS corrections,
-                    CASE WHEN sign(gross.corrections) * sign(gross.rest) >= 0 THEN gross.rest
-                        WHEN abs(gross.corrections) >= abs(gross.rest) THEN 0 ELSE gross.corrections + gross.rest END AS rest
-            ) AS cancelled
+            SELECT cancelled.rest_is IN ('price_difference', 'unexplained')
+                AND abs(cancelled.all_rest - cancelled.shared) <= cancelled.tolerance AS is_rounding
         ) AS net
-    ), detail AS (
+    ), detail AS MATERIALIZED (
         SELECT false AS is_total, (netted.group_key ->> 0)::date AS day, netted.group_key ->> 1 AS model, netted.group_key ->> 2 AS key,
             netted.group_key ->> 3 AS currency, netted.invoice_requests, COALESCE(netted.ledger_requests, 0) AS ledger_requests,
             netted.invoice_tokens[1] + netted.invoice_tokens[2] + netted.invoice_tokens[3] AS invoice_input,

@@ -8,7 +8,7 @@
 
 use super::table::{Record, Table};
 use super::token_kind::TokenKind;
-use super::{Amount, Charge, Document, Format, Line, ReadError};
+use super::{Charge, Document, Format, Line, ReadError};
 
 pub fn read(text: &str, provider: Option<&str>) -> Result<Document, ReadError> {
     let mut document = Document::new(Format::Focus);
@@ -99,6 +99,7 @@ fn model<'a>(record: &'a Record<'_>, is_in_tokens: bool) -> Option<&'a str> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Amount;
     use super::*;
 
     #[test]
