@@ -59,8 +59,8 @@ SELECT * FROM parts('2026-01-02', '2026-01-03');
 SELECT * FROM load('2026-01-02,rc-b,,3,3000,,100,0.0044,USD,k1', 'replace');
 SELECT * FROM parts('2026-01-02', '2026-01-03') WHERE model = 'rc-b';
 
--- 3 January: a model without a price, 1000 in and 1000 out recorded without a cost; the provider charges 0.3 for them, and 0.1 for 1000 more
--- (3000 in all, 0.4; two thirds of 0.4, rounded to 12 decimals, are for the 2000 in the ledger).
+-- 3 January: a model without a price, 1000 in and 1000 out, recorded without a cost. The provider charges 0.4 for 3000 tokens: two thirds of it,
+-- to 12 decimals, are for the 2000 that the ledger has, the rest went past it.
 SELECT spend('2026-01-03 10:00+00', 'rc/app', 'rc-new', '{"input_tokens": 1000, "output_tokens": 1000}') IS NOT NULL;
 SELECT * FROM load('2026-01-03,rc-new,,2,1500,,1500,0.4,USD,k1');
 SELECT * FROM parts('2026-01-03', '2026-01-04');
@@ -71,9 +71,9 @@ SELECT reservation AS held FROM tb_reserve('rc/app', model => 'rc-b', input_toke
 SET tokbudget.clock = '2026-01-05 00:01:00+00';
 SELECT cost FROM tb_commit(:'held', '{"input_tokens": 1000, "output_tokens": 0}');
 SELECT * FROM load('2026-01-04,rc-b,,1,1000,,0,0.001,USD,k1
-2026-01-05,rc-c,,1,1,,0,0,USD,k1');
+2026-01-05,,tax,,,,,0.02,USD,');
 SELECT * FROM parts('2026-01-04', '2026-01-06');
--- The end of the period is a boundary as well, and within it there is none.
+-- The end of the period is a boundary as well, and within it there is none: only the tax of the 5th is left.
 SELECT * FROM parts('2026-01-04', '2026-01-05', '{}');
 SELECT * FROM parts('2026-01-05', '2026-01-06', '{}');
 SELECT * FROM parts('2026-01-04', '2026-01-06', '{}');
@@ -147,7 +147,7 @@ SELECT day, invoice, difference, reason FROM parts('2026-01-01', '2026-01-02') W
 SELECT * FROM load('2026-01-01,rc-a,,1,1,0,0,0.00001,USD,k9', 'add');
 SELECT day, invoice FROM parts('2026-01-01', '2026-01-02') WHERE model <> 'total';
 SELECT count(*), sum(lines), bool_and(NOT is_new) FROM tb_invoices('rc');
-SELECT object, action, before, after - 'costs' AS after, reason FROM tb_changes('rc') WHERE object = 'invoice' ORDER BY changed_at DESC, object_id DESC LIMIT 3;
+SELECT object, action, count(*), bool_and(after ? 'lines') FROM tb_changes('rc') WHERE object = 'invoice' GROUP BY 1, 2 ORDER BY 1, 2;
 
 -- What cannot be read, and arguments that cannot be used.
 SELECT message, detail FROM refused($$SELECT load('2026-03-01,rc-a,,1,1000,400,100,0.1,USD,k1
