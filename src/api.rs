@@ -9,6 +9,7 @@ mod batch;
 mod check;
 mod engine;
 mod forecast;
+mod invoice;
 mod outcome;
 mod price;
 mod raise;
