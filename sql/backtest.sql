@@ -144,4 +144,4 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION @extschema@.tb_backtest_calls(text, jsonb, timestamp with time zone, timestamp with time zone, integer) IS
-    'the first max_calls calls that tb_backtest with the same arguments refuses, oldest first, each with the reason in words; those of accounts elsewhere that drew on the account too. max_calls is 1 to 1000000. Raises what tb_backtest raises';
+    'the first max_calls calls that tb_backtest with the same arguments refuses, oldest first, each with the reason in words; those of accounts elsewhere that drew on the account too. Raises TB002 for an unknown account, TB007 for a model without a price, TB008 for a malformed policy, period or number of calls (1 to 1000000), 42501 for a role that may not read the account';

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::Request;
 use super::reprice::{Priceable, Pricer};
-use crate::budget::meter::{self, Amounts};
+use crate::budget::meter;
 use crate::clock;
 use crate::instant::Instant;
 use crate::ledger::Failure;
@@ -221,7 +221,7 @@ impl History {
             model,
             own_account_ids: own_account_ids(account_ids, required(row, first + 6)?),
             usage,
-            meters: meter::amounts_from_json(&meters.0).unwrap_or_else(Amounts::new),
+            meters: meter::amounts_from_json(&meters.0).ok_or(UNREADABLE)?,
             held,
         })
     }

@@ -286,7 +286,7 @@ fn read_rule(path: String, value: &Value) -> Result<PriceRule, PolicyError> {
     let number = discount.as_number().ok_or_else(|| wrong(path.clone(), "expected a number"))?.to_string();
     let percent = parse_decimal(&number, PERCENT_SCALE).map_err(|error| wrong(path.clone(), error))?;
     let factor = MICRO - percent;
-    if factor < 0 || factor > MICRO / 100 * (100 + SURCHARGE_PERCENT_MAX) {
+    if !(0..=MICRO / 100 * (100 + SURCHARGE_PERCENT_MAX)).contains(&factor) {
         return Err(wrong(path, format!("expected a per cent from -{SURCHARGE_PERCENT_MAX} to 100")));
     }
     Ok(PriceRule::Factor(factor))

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::budget::decision::{Balance, Budget, Claim, Grant};
+use crate::budget::decision::{Budget, Claim, Grant};
 use crate::budget::rollover::Rollover;
 use crate::budget::watch::Watch;
 use crate::budget::window::Schedule;
@@ -336,7 +336,7 @@ fn history(limits: &[(Budget, Option<&str>)], steps: &[Step]) -> (Vec<Told>, Bal
             })
             .collect();
         for slot in touched(&[&claims]).keys() {
-            balances.entry(*slot).or_insert_with(Balance::default);
+            balances.entry(*slot).or_default();
         }
         let (outcomes, _) = decide::<NoBalance>(&[&claims], &mut balances, Taking::Hold, |_| Ok(())).unwrap();
         if outcomes.first().unwrap().as_ref().unwrap().is_taken {
