@@ -48,8 +48,8 @@ SELECT account, charge_period_start::date AS day, billing_period_start::date AS 
 FROM tb_focus('fx', '2026-02-01') ORDER BY account, correction_kind;
 SELECT fx_charge('2026-03-02 12:00+00', 'fx/ads', 'fx-min', '{"prompt_tokens": 100, "completion_tokens": 10}') IS NULL, fx_charge('2026-03-03 12:00+00', 'fx/ads', 'fx-fee', '{"input_tokens": 100, "output_tokens": 10, "server_tool_use": {"web_search_requests": 2}}') IS NULL,
        fx_charge('2026-03-04 12:00+00', 'fx/ads', 'fx-secret', '{"prompt_tokens": 100, "completion_tokens": 10}') IS NULL;
--- 1 and 2 tokens are 0.3 and 0.6 nano-units, booked as 0 and 1; 3 are 0.9, booked as 1: 2 nano-units in all, where 6 times 0.3 are 1.8.
-SELECT fx_charge('2026-03-05 12:00+00', 'fx/search', 'fx-dust', format('{"prompt_tokens": %s, "completion_tokens": 0}', n)::jsonb) IS NULL FROM generate_series(1, 3) AS n;
+-- 2 tokens are 0.6 nano-units, booked as 1: three calls are 3 nano-units, where 6 tokens at 0.3 are 1.8.
+SELECT fx_charge('2026-03-05 12:00+00', 'fx/search', 'fx-dust', '{"prompt_tokens": 2, "completion_tokens": 0}') IS NULL FROM generate_series(1, 3) AS n;
 -- The minimum charge adds 0.001 - 0.00011; internally 1.5 times that, and the ten-thousandth for the request.
 SELECT charge_period_start::date AS day, charge_category, charge_description, item, sku_id, consumed_quantity AS used, contracted_unit_price AS unit, trim_scale(contracted_cost) AS contracted, trim_scale(billed_cost) AS billed, trim_scale(internal_cost) AS internal, entries, is_unpriced
 FROM tb_focus('fx', '2026-03-01') ORDER BY day, charge_description;
