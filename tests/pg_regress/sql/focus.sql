@@ -53,6 +53,10 @@ SELECT fx_charge('2026-03-05 12:00+00', 'fx/search', 'fx-dust', '{"prompt_tokens
 -- The minimum charge adds 0.001 - 0.00011; internally 1.5 times that, and the ten-thousandth for the request.
 SELECT charge_period_start::date AS day, charge_category, charge_description, item, sku_id, consumed_quantity AS used, contracted_unit_price AS unit, trim_scale(contracted_cost) AS contracted, trim_scale(billed_cost) AS billed, trim_scale(internal_cost) AS internal, entries, is_unpriced
 FROM tb_focus('fx', '2026-03-01') ORDER BY day, charge_description;
+-- Other models within a request have lines of their own: 1000 * 2 + 100 * 10, 50 * 2.4 + 20 * 9.6, 10 + 5, in all 3327 millionths.
+SELECT fx_charge('2026-03-06 12:00+00', 'fx/search', 'fx-a', '{"input_tokens": 1000, "output_tokens": 100, "iterations": [{"type": "message", "input_tokens": 1000, "output_tokens": 100},
+    {"type": "advisor_message", "model": "fx-b", "input_tokens": 50, "output_tokens": 20}, {"type": "advisor_message", "model": "fx-fee", "input_tokens": 10, "output_tokens": 5}]}') IS NULL;
+SELECT charge_description, provider, model, consumed_quantity AS used, contracted_unit_price AS unit, list_unit_price AS list, trim_scale(billed_cost) AS billed FROM tb_focus('fx', '2026-03-06', '2026-03-07') ORDER BY charge_description;
 -- Re-rating brings the cost as a correction of its own.
 SET tokbudget.clock = '2026-03-10 12:00+00';
 SELECT tb_set_price('fx-secret', 'acme', 1, 1, effective_at => '2020-01-01') > 0;
