@@ -48,11 +48,15 @@ SELECT account, charge_period_start::date AS day, billing_period_start::date AS 
 FROM tb_focus('fx', '2026-02-01') ORDER BY account, correction_kind;
 SELECT fx_charge('2026-03-02 12:00+00', 'fx/ads', 'fx-min', '{"prompt_tokens": 100, "completion_tokens": 10}') IS NULL, fx_charge('2026-03-03 12:00+00', 'fx/ads', 'fx-fee', '{"input_tokens": 100, "output_tokens": 10, "server_tool_use": {"web_search_requests": 2}}') IS NULL,
        fx_charge('2026-03-04 12:00+00', 'fx/ads', 'fx-secret', '{"prompt_tokens": 100, "completion_tokens": 10}') IS NULL;
--- 1 and 2 tokens are 0.3 and 0.6 nano-units, booked as 0 and 1; 3 are 0.9, booked as 1: 2 nano-units in all, where 6 times 0.3 are 1.8.
-SELECT fx_charge('2026-03-05 12:00+00', 'fx/search', 'fx-dust', format('{"prompt_tokens": %s, "completion_tokens": 0}', n)::jsonb) IS NULL FROM generate_series(1, 3) AS n;
+-- 2 tokens are 0.6 nano-units, booked as 1: three calls are 3 nano-units, where 6 tokens at 0.3 are 1.8.
+SELECT fx_charge('2026-03-05 12:00+00', 'fx/search', 'fx-dust', '{"prompt_tokens": 2, "completion_tokens": 0}') IS NULL FROM generate_series(1, 3) AS n;
 -- The minimum charge adds 0.001 - 0.00011; internally 1.5 times that, and the ten-thousandth for the request.
 SELECT charge_period_start::date AS day, charge_category, charge_description, item, sku_id, consumed_quantity AS used, contracted_unit_price AS unit, trim_scale(contracted_cost) AS contracted, trim_scale(billed_cost) AS billed, trim_scale(internal_cost) AS internal, entries, is_unpriced
 FROM tb_focus('fx', '2026-03-01') ORDER BY day, charge_description;
+-- Other models within a request have lines of their own: 1000 * 2 + 100 * 10, 50 * 2.4 + 20 * 9.6, 10 + 5, in all 3327 millionths.
+SELECT fx_charge('2026-03-06 12:00+00', 'fx/search', 'fx-a', '{"input_tokens": 1000, "output_tokens": 100, "iterations": [{"type": "message", "input_tokens": 1000, "output_tokens": 100},
+    {"type": "advisor_message", "model": "fx-b", "input_tokens": 50, "output_tokens": 20}, {"type": "advisor_message", "model": "fx-fee", "input_tokens": 10, "output_tokens": 5}]}') IS NULL;
+SELECT charge_description, provider, model, consumed_quantity AS used, contracted_unit_price AS unit, list_unit_price AS list, trim_scale(billed_cost) AS billed FROM tb_focus('fx', '2026-03-06', '2026-03-07') ORDER BY charge_description;
 -- Re-rating brings the cost as a correction of its own.
 SET tokbudget.clock = '2026-03-10 12:00+00';
 SELECT tb_set_price('fx-secret', 'acme', 1, 1, effective_at => '2020-01-01') > 0;
@@ -88,8 +92,10 @@ SELECT (SELECT sum("BilledCost") FROM tokbudget.focus_1_2) = (SELECT sum(cost) F
        (SELECT sum("x_InternalCost") FROM tokbudget.focus_1_2) = (SELECT sum(internal_cost) FROM tokbudget.entry) AS is_same_internal_cost,
        (SELECT count(*) FROM tokbudget.focus_1_2) = (SELECT count(*) FROM tokbudget.tenant, tb_focus(tenant.name)) AS is_same_rows;
 -- A month is read alone: the filter is on the months, before their lines are made.
+SET enable_seqscan = off;
 EXPLAIN (COSTS OFF) SELECT * FROM tokbudget.focus_1_2 WHERE "BillingPeriodStart" = '2026-01-01T00:00:00Z' AND "BillingAccountName" = 'fx';
 
+RESET enable_seqscan;
 -- Who may read a part sees that part.
 CREATE ROLE fx_reader;
 CREATE ROLE fx_nobody;
