@@ -78,7 +78,7 @@ BEGIN
             WHEN 'requests' THEN line.requests
         END) INTO used
         FROM tokbudget._usage(account, ARRAY(
-            SELECT segment FROM tokbudget._segments(since, present, tokbudget._grains('{}', account)) AS segment), '{}', NULL) AS line;
+            SELECT segment FROM tokbudget._segments(since, present, ARRAY['hour', 'day', 'month']) AS segment), '{}', NULL) AS line;
     ELSE
         SELECT sum((entry.meters ->> meter)::numeric) INTO used
         FROM tokbudget.entry
