@@ -6,16 +6,18 @@
 #   run.sh --quick       a first look at the engines, under two minutes
 #   run.sh --full        with a ledger of ten million entries, two minutes more
 #   run.sh --engine      only the engines, on clusters of their own (bench/engine.py has a choice of its measurements)
+#   run.sh --report      only the reports, on a generated ledger (bench/reports.py); --quick and --full as above
 #   run.sh --installed   with what is installed in the private PostgreSQL, without building it again
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 
-quick=() full=() build=yes others=yes
+quick=() full=() build=yes others=yes only=
 for option; do
     case $option in
         --quick) quick=(--quick) others=no ;;
         --full) full=(--full) ;;
         --engine) others=no ;;
+        --report) only=reports ;;
         --installed) build=no ;;
         *) sed -n 's/^#   //p' "$0" >&2; exit 2 ;;
     esac
@@ -34,6 +36,10 @@ printf '%s, %s processors, load before %s\n' \
 printf '%s, tokbudget %s\n' "$("$TB_BIN/postgres" --version)" \
     "$(sed -n "s/^default_version = '\(.*\)'/\1/p" "$TB_SHARE/extension/tokbudget.control")"
 
+if [ "$only" = reports ]; then
+    python bench/reports.py "${quick[@]}" "${full[@]}"
+    exit
+fi
 python bench/engine.py "${quick[@]}" "${full[@]}"
 [ $others = yes ] || exit 0
 

@@ -166,7 +166,7 @@ BEGIN
     IF tb_chargeback.depth = 0 THEN
         attributes := array_remove(attributes, 'account');
     END IF;
-    grains := tokbudget._grains(attributes, found_account);
+    grains := tokbudget._grains(tokbudget._facet(attributes, found_account));
     SELECT array_agg(ROW(p.period_start, NULL, p.period_start, p.period_end)::tokbudget.usage_segment ORDER BY p.period_start) INTO periods
     FROM tokbudget._periods(first_instant, last_instant, tb_chargeback.every, tb_chargeback.time_zone, tb_chargeback.week_start) AS p;
     SELECT array_agg(segment) INTO segments

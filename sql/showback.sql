@@ -36,10 +36,13 @@ COMMENT ON COLUMN tokbudget.showback_row.budgets IS 'active budgets of the accou
 
 CREATE FUNCTION tokbudget._subtree_usage(account tokbudget.account, since timestamp with time zone, until timestamp with time zone)
     RETURNS TABLE (account_id bigint, currency text, requests numeric, cost numeric, internal_cost numeric, input_tokens numeric, output_tokens numeric)
-    LANGUAGE sql STABLE PARALLEL SAFE
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
     SET jit = off
     AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
     WITH segment AS MATERIALIZED (
         SELECT * FROM tokbudget._segments(since, until, ARRAY['hour', 'day', 'month'])
     ),
@@ -71,7 +74,8 @@ CREATE FUNCTION tokbudget._subtree_usage(account tokbudget.account, since timest
     SELECT part.account_id, part.currency, sum(part.requests), sum(part.cost), sum(part.internal_cost), sum(part.input_tokens), sum(part.output_tokens)
     FROM part
     WHERE part.account_id IN (SELECT below.account_id FROM below)
-    GROUP BY part.account_id, part.currency
+    GROUP BY part.account_id, part.currency;
+END;
 $$;
 COMMENT ON FUNCTION tokbudget._subtree_usage(tokbudget.account, timestamp with time zone, timestamp with time zone) IS
     'internal: what each account below this one, and itself, spent with all below it';

@@ -5,7 +5,7 @@
 CREATE TABLE tokbudget.usage_series (
     tenant_id integer NOT NULL,
     series_id uuid NOT NULL,
-    facet text NOT NULL,
+    facet text COLLATE pg_catalog."C" NOT NULL,
     account_ids bigint[] NOT NULL,
     cost_center text,
     currency text NOT NULL,
@@ -23,7 +23,7 @@ CREATE TABLE tokbudget.usage_series (
 COMMENT ON TABLE tokbudget.usage_series IS 'what the rows of tokbudget.facet_usage are about: one row for each combination of the attributes of a facet';
 COMMENT ON COLUMN tokbudget.usage_series.tenant_id IS 'tenant that spent';
 COMMENT ON COLUMN tokbudget.usage_series.series_id IS 'id: the first half of the SHA-256 of all that the row says';
-COMMENT ON COLUMN tokbudget.usage_series.facet IS 'account (cost center), model (provider, model, operation, service tier), work (workflow, step, outcome, agent), user (end user), each by account; tenant_model and tenant_work are the same for the root with all below it';
+COMMENT ON COLUMN tokbudget.usage_series.facet IS 'account (cost center), model (provider, model, operation, service tier), work (workflow, step, outcome, agent), user (end user), each by account and cost center; tenant_model, and tenant_work without the agent, are the same for the root with all below it';
 COMMENT ON COLUMN tokbudget.usage_series.account_ids IS 'account that spent, last, below those above it, as they were when it spent';
 COMMENT ON COLUMN tokbudget.usage_series.cost_center IS 'where the spend is charged';
 COMMENT ON COLUMN tokbudget.usage_series.currency IS 'currency of the costs, ISO 4217 or a unit of its own';
@@ -39,8 +39,8 @@ COMMENT ON COLUMN tokbudget.usage_series.end_user IS 'attribute end_user';
 
 CREATE TABLE tokbudget.facet_usage (
     tenant_id integer NOT NULL,
-    facet text NOT NULL,
-    grain text NOT NULL,
+    facet text COLLATE pg_catalog."C" NOT NULL,
+    grain text COLLATE pg_catalog."C" NOT NULL,
     bucket_start timestamp with time zone NOT NULL,
     series_id uuid NOT NULL,
     entries bigint NOT NULL,
@@ -83,9 +83,9 @@ COMMENT ON COLUMN tokbudget.facet_usage.overrun_entries IS 'calls that used more
 CREATE TABLE tokbudget.subtree_usage (
     tenant_id integer NOT NULL,
     account_id bigint NOT NULL,
-    grain text NOT NULL,
+    grain text COLLATE pg_catalog."C" NOT NULL,
     bucket_start timestamp with time zone NOT NULL,
-    currency text NOT NULL,
+    currency text COLLATE pg_catalog."C" NOT NULL,
     entries bigint NOT NULL,
     requests numeric NOT NULL,
     input_tokens numeric NOT NULL,

@@ -123,32 +123,35 @@ COMMENT ON COLUMN tokbudget.usage_row.corrections IS 'entries that adjust, refun
 COMMENT ON COLUMN tokbudget.usage_row.retried_entries IS 'calls that had been tried before (attribute retry_count)';
 COMMENT ON COLUMN tokbudget.usage_row.overrun_entries IS 'calls that used more than was held';
 
-CREATE FUNCTION tokbudget._facet(by text[]) RETURNS text
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    AS $$
-    SELECT CASE
-        WHEN by OPERATOR(pg_catalog.<@) ARRAY[]::pg_catalog.text[] THEN 'subtree'
-        WHEN by OPERATOR(pg_catalog.<@) ARRAY['account', 'cost_center'] THEN 'account'
-        WHEN by OPERATOR(pg_catalog.<@) ARRAY['account', 'cost_center', 'provider', 'model', 'operation', 'service_tier'] THEN 'model'
-        WHEN by OPERATOR(pg_catalog.<@) ARRAY['account', 'cost_center', 'workflow', 'step', 'outcome', 'agent'] THEN 'work'
-        WHEN by OPERATOR(pg_catalog.<@) ARRAY['account', 'cost_center', 'end_user'] THEN 'user'
-    END
-$$;
-COMMENT ON FUNCTION tokbudget._facet(text[]) IS 'internal: the smallest facet that has all of these attributes, NULL where none has';
-
-CREATE FUNCTION tokbudget._grains(by text[], account tokbudget.account) RETURNS text[]
+CREATE FUNCTION tokbudget._facet(by text[], account tokbudget.account) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
     AS $$
-    SELECT CASE tokbudget._facet(by)
-        WHEN 'subtree' THEN ARRAY['hour', 'day', 'month']
-        WHEN 'user' THEN ARRAY['day', 'month']
-        ELSE CASE WHEN tokbudget._facet(by) IS NULL THEN '{}'
-            WHEN account.parent_id IS NULL AND NOT 'account' = ANY (by) THEN ARRAY['hour', 'day', 'month']
-            ELSE ARRAY['day', 'month'] END
+    SELECT CASE
+        WHEN by <@ ARRAY[]::text[] THEN 'subtree'
+        WHEN account.parent_id IS NULL AND by <@ ARRAY['provider', 'model', 'operation', 'service_tier'] THEN 'tenant_model'
+        WHEN account.parent_id IS NULL AND by <@ ARRAY['workflow', 'step', 'outcome'] THEN 'tenant_work'
+        WHEN by <@ ARRAY['account', 'cost_center'] THEN 'account'
+        WHEN by <@ ARRAY['account', 'cost_center', 'provider', 'model', 'operation', 'service_tier'] THEN 'model'
+        WHEN by <@ ARRAY['account', 'cost_center', 'workflow', 'step', 'outcome', 'agent'] THEN 'work'
+        WHEN by <@ ARRAY['account', 'cost_center', 'end_user'] THEN 'user'
     END
 $$;
-COMMENT ON FUNCTION tokbudget._grains(text[], tokbudget.account) IS 'internal: the grains in which roll-ups have these attributes for the account and all below it';
+COMMENT ON FUNCTION tokbudget._facet(text[], tokbudget.account) IS 'internal: the smallest facet that has all of these attributes of what was spent below the account, NULL where none has';
+
+CREATE FUNCTION tokbudget._grains(facet text) RETURNS text[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT CASE
+        WHEN facet IN ('subtree', 'tenant_model') THEN '{hour, day, month}'::text[]
+        WHEN facet IN ('account', 'tenant_work') THEN '{day, month}'
+        WHEN facet IS NOT NULL THEN '{month}'
+        ELSE '{}'
+    END
+$$;
+COMMENT ON FUNCTION tokbudget._grains(text) IS
+    'internal: the grains in which a facet is kept. Where attributes go with accounts, few entries of an hour or a day have the same: sums of them would be about as many as the entries';
 
 CREATE FUNCTION tokbudget._usage(account tokbudget.account, segments tokbudget.usage_segment[], by text[], depth integer) RETURNS SETOF tokbudget.usage_row
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -161,7 +164,7 @@ CREATE FUNCTION tokbudget._usage(account tokbudget.account, segments tokbudget.u
 DECLARE
     top_id CONSTANT bigint := (_usage.account).account_id;
     owner_id CONSTANT integer := (_usage.account).tenant_id;
-    facet_name CONSTANT text := tokbudget._facet(by);
+    facet_name CONSTANT text := tokbudget._facet(by, _usage.account);
     is_by_account CONSTANT boolean := 'account' = ANY (by);
 BEGIN
     RETURN QUERY
@@ -183,7 +186,7 @@ BEGIN
                 sum(retried_entries) AS retried_entries, sum(overrun_entries) AS overrun_entries
             FROM unnest(segments) AS segment
             JOIN tokbudget.facet_usage AS usage ON usage.tenant_id = owner_id AND usage.grain = segment.grain
-                AND usage.facet = CASE segment.grain WHEN 'hour' THEN 'tenant_' || replace(facet_name, 'account', 'model') ELSE facet_name END
+                AND usage.facet = facet_name
                 AND usage.bucket_start >= segment.starts_at AND usage.bucket_start < segment.ends_at
             WHERE segment.grain <> 'entry' AND facet_name <> 'subtree'
             GROUP BY segment.period_start, usage.series_id

@@ -2,7 +2,7 @@
 
 -- An entry without a cost counts as unpriced until the first correction of it, which takes that away in the hour of the entry.
 CREATE FUNCTION tokbudget._usage_facts(after pg_snapshot, after_own xid8, until pg_snapshot) RETURNS SETOF tokbudget.usage_fact
-    LANGUAGE sql STABLE PARALLEL SAFE
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
     -- The planner cannot know how few entries are new: it would read the whole ledger, and compile that.
     SET jit = off
@@ -10,6 +10,8 @@ CREATE FUNCTION tokbudget._usage_facts(after pg_snapshot, after_own xid8, until 
     SET max_parallel_workers_per_gather = 0
     SET work_mem = '64MB'
     AS $$
+BEGIN
+    RETURN QUERY
     WITH repriced AS (
         SELECT DISTINCT ON (earlier.entry_id) earlier.*
         FROM tokbudget._entries_since(after, after_own, until) AS correction
@@ -41,7 +43,8 @@ CREATE FUNCTION tokbudget._usage_facts(after pg_snapshot, after_own xid8, until 
         sum(unpriced), count(*) FILTER (WHERE entries = 1 AND corrects_entry_id IS NOT NULL),
         count(*) FILTER (WHERE entries = 1 AND retry_count > 0), count(*) FILTER (WHERE entries = 1 AND overrun)
     FROM counted
-    GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14
+    GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14;
+END;
 $$;
 COMMENT ON FUNCTION tokbudget._usage_facts(pg_snapshot, xid8, pg_snapshot) IS
     'internal: the entries that tokbudget._entries_since gives, summed by hour and by all attributes of the roll-ups';
@@ -66,123 +69,149 @@ CREATE FUNCTION tokbudget._series_id(series text) RETURNS uuid
     AS $$ SELECT pg_catalog.encode(pg_catalog.substring(pg_catalog.sha256(pg_catalog.convert_to(series, 'UTF8')), 1, 16), 'hex')::pg_catalog.uuid $$;
 COMMENT ON FUNCTION tokbudget._series_id(text) IS 'internal: id of a series, made of all that it says';
 
-CREATE FUNCTION tokbudget._facets() RETURNS TABLE (
-    facet text, grains text[], is_of_tenant boolean, with_model boolean, with_work boolean, with_user boolean
-)
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    AS $$
-    VALUES ('account', ARRAY['day', 'month'], false, false, false, false),
-        ('model', ARRAY['day', 'month'], false, true, false, false),
-        ('work', ARRAY['day', 'month'], false, false, true, false),
-        ('user', ARRAY['day', 'month'], false, false, false, true),
-        ('tenant_model', ARRAY['hour'], true, true, false, false),
-        ('tenant_work', ARRAY['hour'], true, false, true, false)
-$$;
-COMMENT ON FUNCTION tokbudget._facets() IS 'internal: the facets of tokbudget.facet_usage and the grains in which each is kept. By hour and account there would be about as many rows as entries';
-
 CREATE FUNCTION tokbudget._refresh_usage(after pg_snapshot, after_own xid8, until pg_snapshot) RETURNS bigint
-    LANGUAGE sql VOLATILE PARALLEL UNSAFE
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
     SET jit = off
     SET work_mem = '64MB'
     AS $$
-    WITH fact AS MATERIALIZED (
-        SELECT * FROM tokbudget._usage_facts(after, after_own, until)
-    ),
-    grouped AS MATERIALIZED (
-        SELECT tenant_id, facet.facet, facet.grains, date_trunc(facet.grains[1], fact.hour, 'UTC') AS bucket_start,
-            CASE WHEN facet.is_of_tenant THEN account_ids[1:1] ELSE account_ids END AS account_ids, cost_center, currency,
-            CASE WHEN with_model THEN provider END AS provider, CASE WHEN with_model THEN model END AS model,
-            CASE WHEN with_model THEN operation END AS operation, CASE WHEN with_model THEN service_tier END AS service_tier,
-            CASE WHEN with_work THEN workflow END AS workflow, CASE WHEN with_work THEN step END AS step,
-            CASE WHEN with_work THEN outcome END AS outcome, CASE WHEN with_work THEN agent END AS agent,
-            CASE WHEN with_user THEN end_user END AS end_user,
-            sum(entries) AS entries, sum(requests) AS requests, sum(input_tokens) AS input_tokens,
-            sum(cache_read_input_tokens) AS cache_read_input_tokens, sum(cache_write_input_tokens) AS
-            cache_write_input_tokens, sum(output_tokens) AS output_tokens, sum(reasoning_output_tokens) AS
-            reasoning_output_tokens, sum(cost) AS cost, sum(internal_cost) AS internal_cost,
-            sum(reported_cost) AS reported_cost, sum(unpriced_entries) AS unpriced_entries, sum(corrections)
-            AS corrections, sum(retried_entries) AS retried_entries, sum(overrun_entries) AS overrun_entries
-        FROM fact CROSS JOIN tokbudget._facets() AS facet
-        GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16
-    ),
-    keyed AS MATERIALIZED (
-        SELECT tokbudget._series_id(ROW(facet, account_ids, cost_center, currency, provider, model, operation, service_tier,
-            workflow, step, outcome, agent, end_user)::text) AS series_id, grouped.*
-        FROM grouped
-    ),
-    series AS (
-        INSERT INTO tokbudget.usage_series (tenant_id, series_id, facet, account_ids, cost_center, currency, provider, model,
-            operation, service_tier, workflow, step, outcome, agent, end_user)
-        SELECT DISTINCT ON (tenant_id, series_id) tenant_id, series_id, facet, account_ids, cost_center, currency, provider, model,
-            operation, service_tier, workflow, step, outcome, agent, end_user
-        FROM keyed
-        WHERE NOT EXISTS (
-            SELECT FROM tokbudget.usage_series AS known
-            WHERE known.tenant_id = keyed.tenant_id AND known.series_id = keyed.series_id
+DECLARE
+    measures CONSTANT text[] := '{entries, requests, input_tokens, cache_read_input_tokens, cache_write_input_tokens, output_tokens,
+        reasoning_output_tokens, cost, internal_cost, reported_cost, unpriced_entries, corrections,
+        retried_entries, overrun_entries}';
+    money CONSTANT text[] := '{cost, internal_cost, reported_cost}';
+    entries bigint;
+BEGIN
+    -- Each grain is summed from the finer one, as far as there is one.
+    EXECUTE format($sql$
+        WITH fact AS MATERIALIZED (
+            SELECT * FROM tokbudget._usage_facts($1, $2, $3)
+        ),
+        account_day AS (
+            SELECT tenant_id, date_trunc('day', hour, 'UTC') AS bucket_start, account_ids, cost_center, currency, %1$s
+            FROM fact GROUP BY 1, 2, 3, 4, 5
+        ),
+        account_month AS (
+            SELECT tenant_id, date_trunc('month', bucket_start, 'UTC') AS bucket_start, account_ids, cost_center, currency, %1$s
+            FROM account_day GROUP BY 1, 2, 3, 4, 5
+        ),
+        model_month AS (
+            SELECT tenant_id, date_trunc('month', hour, 'UTC') AS bucket_start, account_ids, cost_center, currency, provider, model, operation, service_tier, %1$s
+            FROM fact GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9
+        ),
+        work_month AS (
+            SELECT tenant_id, date_trunc('month', hour, 'UTC') AS bucket_start, account_ids, cost_center, currency, workflow, step, outcome, agent, %1$s
+            FROM fact GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9
+        ),
+        user_month AS (
+            SELECT tenant_id, date_trunc('month', hour, 'UTC') AS bucket_start, account_ids, cost_center, currency, end_user, %1$s
+            FROM fact GROUP BY 1, 2, 3, 4, 5, 6
+        ),
+        tenant_model_hour AS (
+            SELECT tenant_id, date_trunc('hour', hour, 'UTC') AS bucket_start, account_ids[1:1] AS account_ids, currency, provider, model, operation, service_tier, %1$s
+            FROM fact GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
+        ),
+        tenant_model_day AS (
+            SELECT tenant_id, date_trunc('day', bucket_start, 'UTC') AS bucket_start, account_ids, currency, provider, model, operation, service_tier, %1$s
+            FROM tenant_model_hour GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
+        ),
+        tenant_model_month AS (
+            SELECT tenant_id, date_trunc('month', bucket_start, 'UTC') AS bucket_start, account_ids, currency, provider, model, operation, service_tier, %1$s
+            FROM tenant_model_day GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
+        ),
+        tenant_work_day AS (
+            SELECT tenant_id, date_trunc('day', hour, 'UTC') AS bucket_start, account_ids[1:1] AS account_ids, currency, workflow, step, outcome, %1$s
+            FROM fact GROUP BY 1, 2, 3, 4, 5, 6, 7
+        ),
+        tenant_work_month AS (
+            SELECT tenant_id, date_trunc('month', bucket_start, 'UTC') AS bucket_start, account_ids, currency, workflow, step, outcome, %1$s
+            FROM tenant_work_day GROUP BY 1, 2, 3, 4, 5, 6, 7
+        ),
+        facet_row AS (
+            SELECT 'account' AS facet, 'day' AS grain, tenant_id, bucket_start, account_ids, cost_center, currency,
+                NULL AS provider, NULL AS model, NULL AS operation, NULL AS service_tier, NULL AS workflow, NULL AS step, NULL AS outcome, NULL AS agent, NULL AS end_user, %2$s FROM account_day
+            UNION ALL SELECT 'account', 'month', tenant_id, bucket_start, account_ids, cost_center, currency,
+                NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, %2$s FROM account_month
+            UNION ALL SELECT 'model', 'month', tenant_id, bucket_start, account_ids, cost_center, currency,
+                provider, model, operation, service_tier, NULL, NULL, NULL, NULL, NULL, %2$s FROM model_month
+            UNION ALL SELECT 'work', 'month', tenant_id, bucket_start, account_ids, cost_center, currency,
+                NULL, NULL, NULL, NULL, workflow, step, outcome, agent, NULL, %2$s FROM work_month
+            UNION ALL SELECT 'user', 'month', tenant_id, bucket_start, account_ids, cost_center, currency,
+                NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, end_user, %2$s FROM user_month
+            UNION ALL SELECT 'tenant_model', 'hour', tenant_id, bucket_start, account_ids, NULL, currency,
+                provider, model, operation, service_tier, NULL, NULL, NULL, NULL, NULL, %2$s FROM tenant_model_hour
+            UNION ALL SELECT 'tenant_model', 'day', tenant_id, bucket_start, account_ids, NULL, currency,
+                provider, model, operation, service_tier, NULL, NULL, NULL, NULL, NULL, %2$s FROM tenant_model_day
+            UNION ALL SELECT 'tenant_model', 'month', tenant_id, bucket_start, account_ids, NULL, currency,
+                provider, model, operation, service_tier, NULL, NULL, NULL, NULL, NULL, %2$s FROM tenant_model_month
+            UNION ALL SELECT 'tenant_work', 'day', tenant_id, bucket_start, account_ids, NULL, currency,
+                NULL, NULL, NULL, NULL, workflow, step, outcome, NULL, NULL, %2$s FROM tenant_work_day
+            UNION ALL SELECT 'tenant_work', 'month', tenant_id, bucket_start, account_ids, NULL, currency,
+                NULL, NULL, NULL, NULL, workflow, step, outcome, NULL, NULL, %2$s FROM tenant_work_month
+        ),
+        facet AS MATERIALIZED (
+            SELECT tokbudget._series_id(ROW(facet_row.facet, account_ids, cost_center, currency, provider, model, operation,
+                service_tier, workflow, step, outcome, agent, end_user)::text) AS series_id, facet_row.*
+            FROM facet_row
+        ),
+        series AS (
+            INSERT INTO tokbudget.usage_series (tenant_id, series_id, facet, account_ids, cost_center, currency, provider, model,
+                operation, service_tier, workflow, step, outcome, agent, end_user)
+            SELECT DISTINCT ON (tenant_id, series_id) tenant_id, series_id, facet, account_ids, cost_center, currency, provider, model,
+                operation, service_tier, workflow, step, outcome, agent, end_user
+            FROM facet
+            -- Every series has rows by the month.
+            WHERE grain = 'month' AND NOT EXISTS (
+                SELECT FROM tokbudget.usage_series AS known
+                WHERE known.tenant_id = facet.tenant_id AND known.series_id = facet.series_id
+            )
+            ORDER BY tenant_id, series_id
+            ON CONFLICT DO NOTHING
+        ),
+        added AS (
+            INSERT INTO tokbudget.facet_usage AS u (tenant_id, facet, grain, bucket_start, series_id, %2$s)
+            SELECT tenant_id, facet, grain, bucket_start, series_id, %2$s
+            FROM facet
+            ORDER BY tenant_id, facet COLLATE "C", grain COLLATE "C", bucket_start, series_id
+            ON CONFLICT (tenant_id, facet, grain, bucket_start, series_id) DO UPDATE SET %3$s
+        ),
+        own_hour AS (
+            SELECT tenant_id, account_ids, currency, hour, %1$s FROM fact GROUP BY 1, 2, 3, 4
+        ),
+        subtree_hour AS (
+            SELECT tenant_id, account_id, currency, hour AS bucket_start, %1$s
+            FROM own_hour CROSS JOIN LATERAL unnest(own_hour.account_ids) AS account_id
+            GROUP BY 1, 2, 3, 4
+        ),
+        subtree_day AS (
+            SELECT tenant_id, account_id, currency, date_trunc('day', bucket_start, 'UTC') AS bucket_start, %1$s
+            FROM subtree_hour GROUP BY 1, 2, 3, 4
+        ),
+        subtree_month AS (
+            SELECT tenant_id, account_id, currency, date_trunc('month', bucket_start, 'UTC') AS bucket_start, %1$s
+            FROM subtree_day GROUP BY 1, 2, 3, 4
+        ),
+        subtree AS (
+            INSERT INTO tokbudget.subtree_usage AS u (grain, tenant_id, account_id, currency, bucket_start, %2$s)
+            SELECT * FROM (
+                SELECT 'hour' AS grain, subtree_hour.* FROM subtree_hour
+                UNION ALL SELECT 'day', subtree_day.* FROM subtree_day
+                UNION ALL SELECT 'month', subtree_month.* FROM subtree_month
+            ) AS bucket
+            ORDER BY tenant_id, account_id, grain COLLATE "C", bucket_start, currency COLLATE "C"
+            ON CONFLICT (tenant_id, account_id, grain, bucket_start, currency) DO UPDATE SET %3$s
         )
-        ORDER BY tenant_id, series_id
-        ON CONFLICT DO NOTHING
-    ),
-    added AS (
-        INSERT INTO tokbudget.facet_usage AS u (tenant_id, facet, grain, bucket_start, series_id,
-            entries, requests, input_tokens, cache_read_input_tokens, cache_write_input_tokens,
-            output_tokens, reasoning_output_tokens, cost, internal_cost, reported_cost, unpriced_entries,
-            corrections, retried_entries, overrun_entries)
-        SELECT tenant_id, facet, grain, date_trunc(grain, bucket_start, 'UTC'), series_id,
-            sum(entries), sum(requests), sum(input_tokens), sum(cache_read_input_tokens),
-            sum(cache_write_input_tokens), sum(output_tokens), sum(reasoning_output_tokens), sum(cost),
-            sum(internal_cost), sum(reported_cost), sum(unpriced_entries), sum(corrections),
-            sum(retried_entries), sum(overrun_entries)
-        FROM keyed CROSS JOIN LATERAL unnest(keyed.grains) AS grain
-        GROUP BY 1, 2, 3, 4, 5
-        ORDER BY 1, 2, 3, 4, 5
-        ON CONFLICT (tenant_id, facet, grain, bucket_start, series_id) DO UPDATE SET
-        entries = u.entries + EXCLUDED.entries,
-        requests = u.requests + EXCLUDED.requests,
-        input_tokens = u.input_tokens + EXCLUDED.input_tokens,
-        cache_read_input_tokens = u.cache_read_input_tokens + EXCLUDED.cache_read_input_tokens,
-        cache_write_input_tokens = u.cache_write_input_tokens + EXCLUDED.cache_write_input_tokens,
-        output_tokens = u.output_tokens + EXCLUDED.output_tokens,
-        reasoning_output_tokens = u.reasoning_output_tokens + EXCLUDED.reasoning_output_tokens,
-        cost = COALESCE(u.cost + EXCLUDED.cost, u.cost, EXCLUDED.cost),
-        internal_cost = COALESCE(u.internal_cost + EXCLUDED.internal_cost, u.internal_cost, EXCLUDED.internal_cost),
-        reported_cost = COALESCE(u.reported_cost + EXCLUDED.reported_cost, u.reported_cost, EXCLUDED.reported_cost),
-        unpriced_entries = u.unpriced_entries + EXCLUDED.unpriced_entries,
-        corrections = u.corrections + EXCLUDED.corrections,
-        retried_entries = u.retried_entries + EXCLUDED.retried_entries,
-        overrun_entries = u.overrun_entries + EXCLUDED.overrun_entries
-    ),
-    subtree AS (
-        INSERT INTO tokbudget.subtree_usage AS u (tenant_id, account_id, grain, bucket_start, currency,
-            entries, requests, input_tokens, cache_read_input_tokens, cache_write_input_tokens,
-            output_tokens, reasoning_output_tokens, cost, internal_cost, reported_cost, unpriced_entries,
-            corrections, retried_entries, overrun_entries)
-        SELECT tenant_id, account_id, grain, date_trunc(grain, hour, 'UTC'), currency,
-            sum(entries), sum(requests), sum(input_tokens), sum(cache_read_input_tokens),
-            sum(cache_write_input_tokens), sum(output_tokens), sum(reasoning_output_tokens), sum(cost),
-            sum(internal_cost), sum(reported_cost), sum(unpriced_entries), sum(corrections),
-            sum(retried_entries), sum(overrun_entries)
-        FROM fact CROSS JOIN LATERAL unnest(fact.account_ids) AS account_id CROSS JOIN unnest(ARRAY['hour', 'day', 'month']) AS grain
-        GROUP BY 1, 2, 3, 4, 5
-        ORDER BY 1, 2, 3, 4, 5
-        ON CONFLICT (tenant_id, account_id, grain, bucket_start, currency) DO UPDATE SET
-        entries = u.entries + EXCLUDED.entries,
-        requests = u.requests + EXCLUDED.requests,
-        input_tokens = u.input_tokens + EXCLUDED.input_tokens,
-        cache_read_input_tokens = u.cache_read_input_tokens + EXCLUDED.cache_read_input_tokens,
-        cache_write_input_tokens = u.cache_write_input_tokens + EXCLUDED.cache_write_input_tokens,
-        output_tokens = u.output_tokens + EXCLUDED.output_tokens,
-        reasoning_output_tokens = u.reasoning_output_tokens + EXCLUDED.reasoning_output_tokens,
-        cost = COALESCE(u.cost + EXCLUDED.cost, u.cost, EXCLUDED.cost),
-        internal_cost = COALESCE(u.internal_cost + EXCLUDED.internal_cost, u.internal_cost, EXCLUDED.internal_cost),
-        reported_cost = COALESCE(u.reported_cost + EXCLUDED.reported_cost, u.reported_cost, EXCLUDED.reported_cost),
-        unpriced_entries = u.unpriced_entries + EXCLUDED.unpriced_entries,
-        corrections = u.corrections + EXCLUDED.corrections,
-        retried_entries = u.retried_entries + EXCLUDED.retried_entries,
-        overrun_entries = u.overrun_entries + EXCLUDED.overrun_entries
-    )
-    SELECT COALESCE(sum(fact.entries), 0)::bigint FROM fact
+        SELECT COALESCE(sum(fact.entries), 0) FROM fact
+        $sql$,
+        (SELECT string_agg(format('sum(%1$I) AS %1$I', measure), ', ') FROM unnest(measures) AS measure),
+        array_to_string(measures, ', '),
+        -- A sum of money is NULL as long as nothing had a price.
+        (SELECT string_agg(format(CASE WHEN measure = ANY (money)
+            THEN '%1$I = COALESCE(u.%1$I + EXCLUDED.%1$I, u.%1$I, EXCLUDED.%1$I)'
+            ELSE '%1$I = u.%1$I + EXCLUDED.%1$I' END, measure), ', ') FROM unnest(measures) AS measure))
+    INTO entries USING after, after_own, until;
+    RETURN entries;
+END;
 $$;
 COMMENT ON FUNCTION tokbudget._refresh_usage(pg_snapshot, xid8, pg_snapshot) IS
     'internal: adds the entries that tokbudget._entries_since gives to tokbudget.facet_usage and tokbudget.subtree_usage; returns how many';

@@ -17,6 +17,7 @@ suites=(
     readme-preload
     driver
     driver-preload
+    report
     model
     model-preload
     concurrency
@@ -30,6 +31,8 @@ suites=(
     recovery-preload
     oracle
     cost-oracle
+    focus
+    anomaly
     memory
 )
 
