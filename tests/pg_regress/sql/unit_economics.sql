@@ -16,8 +16,8 @@ $$;
 --   a3  300 in 150 out        450   0.3 + 0.3 = 0.6   escalated
 --   a4  400 in 200 out, then  750   0.8 + 0.2 = 1.0   no outcome
 --       100 in  50 out
-SELECT book('2026-01-01 10:00+00', 'ue/a', 100, 50, '{"session": "a1", "task": "t1", "workflow": "triage", "outcome": "resolved", "useful_output_tokens": 25, "agent": "x", "step": "ask"}') IS NOT NULL AS a1,
-       book('2026-01-02 10:00+00', 'ue/a', 200, 100, '{"session": "a2", "task": "t1", "workflow": "triage", "outcome": "resolved", "agent": "x", "step": "ask"}') IS NOT NULL AS a2;
+SELECT book('2026-01-01 10:00+00', 'ue/a', 100, 50, '{"session": "a1", "task": "t1", "workflow": "triage", "outcome": "resolved", "useful_output_tokens": 25, "agent": "x", "step": "ask"}') AS a1 \gset
+SELECT book('2026-01-02 10:00+00', 'ue/a', 200, 100, '{"session": "a2", "task": "t1", "workflow": "triage", "outcome": "resolved", "agent": "x", "step": "ask"}') IS NOT NULL AS a2;
 SELECT book('2026-01-03 10:00+00', 'ue/a', 300, 150, '{"session": "a3", "workflow": "triage", "outcome": "escalated", "agent": "y"}') AS a3 \gset
 SELECT book('2026-01-04 10:00+00', 'ue/a', 400, 200, '{"session": "a4", "workflow": "triage", "agent": "y", "step": "ask"}') IS NOT NULL AS a4,
        book('2026-02-04 10:00+00', 'ue/a', 100, 50, '{"session": "a4", "workflow": "triage", "agent": "y"}') IS NOT NULL AS a4_again;
@@ -36,7 +36,7 @@ FROM tb_unit_economics('ue', 'workflow');
 
 -- Declared: resolved is worth 2 in triage, 1 elsewhere; escalated costs another 0.5 and is none; success is worth 3 at ue, 7 below ue/b.
 SELECT tb_set_outcome_value('ue', NULL, 'resolved', 1), tb_set_outcome_value('ue', 'triage', 'resolved', 2, currency => 'USD', reason => 'survey'),
-       tb_set_outcome_value('ue', 'triage', 'escalated', -0.5, is_success => false), tb_set_outcome_value('ue', 'draft', 'success', 3),
+       tb_set_outcome_value('ue', 'triage', 'escalated', -0.5, is_success => false), tb_set_outcome_value('ue', 'draft', 'success', 3), tb_set_outcome_value('ue', 'draft', 'resolved', 100),
        tb_set_outcome_value('ue/b', NULL, 'success', 7);
 -- triage: value 2 + 2 - 0.5 = 3.5, margin 3.5 - 2.2 = 1.3, 1.3 / 3.5 = 37.1429 %; 2 of 3 outcomes = 66.6667 %, 2.2 / 2 = 1.1 each.
 -- Output 50 + 100 + 150 + 250 = 550 of 1650 = 33.3333 %; useful 25 of the 150 of a1 = 16.6667 %.
@@ -61,7 +61,7 @@ SELECT sum(units) AS units, sum(cost) AS cost FROM tb_unit_economics('ue', 'step
 SELECT count(*) FROM tb_unit_economics('ue', 'session', '2027-01-01');
 -- Given back later, it was cheaper all along: 0.6 - 0.1 = 0.5.
 SET tokbudget.clock = '2026-03-01';
-SELECT tb_refund(:'a3', 'late', cost => 0.1) IS NOT NULL AS refunded;
+SELECT tb_refund(:'a3', 'late', cost => 0.1) IS NOT NULL AS refunded, tb_adjust(:'a1', 0.2, 'no change') IS NOT NULL AS adjusted;
 SELECT units, cost FROM tb_unit_economics('ue', 'session', '2026-01-03', '2026-01-04') UNION ALL SELECT units, cost FROM tb_unit_economics('ue', 'step', '2026-01-03', '2026-01-04');
 
 -- A new value holds for what starts from then on; one said to hold since January 2 replaces what was said for then: a1 2, a2 10.
