@@ -109,14 +109,19 @@ DECLARE
         tb_release, tb_charge, tb_charge_many}'::name[];
     report CONSTANT name[] := '{tb_chargeback, tb_showback, tb_budget_report, chargeback, _shown_tail, unpriced, reported_cost,
         tb_unit_economics, tb_token_efficiency, tb_outcome_values, tb_slo_attainment, tb_waste, tb_waste_trend, tb_context,
-        tb_context_growth}'::name[];
+        tb_context_growth, tb_estimate_drift, tb_calibrations, tb_burn_rate, tb_runway, tb_forecast, tb_focus,
+        focus_1_2, focus_1_4, _focus_months, _focus_month, _focus_time, _is_national_currency,
+        tb_session_baselines, tb_anomalies, anomaly, tb_backtest, tb_backtest_calls, tb_scenarios, tb_invoices,
+        tb_reconcile}'::name[];
     read CONSTANT name[] := remaining || report || '{tb_accounts, tb_budgets, tb_windows, tb_alerts, tb_grants, tokbudget, _is_owner,
         _present_role, _access_role}'::name[];
     audit CONSTANT name[] := read || '{tb_entries, tb_changes, access_list}'::name[];
     administer CONSTANT name[] := spend || audit || '{tb_create_account, tb_set_account, tb_rename_account, tb_move_account,
         tb_close_account, tb_set_tenant, tb_freeze, tb_thaw, tb_create_budget, tb_change_budget, tb_close_budget, tb_grant, tb_revoke_grant,
         tb_set_quota, tb_remove_quota, tb_set_first_use, tb_adjust, tb_refund, tb_set_rate, tb_set_unpriced, tb_rerate, tb_guard, tb_unguard,
-        tb_set_outcome_value, tb_slo, tb_remove_slo, tb_grant_access, tb_revoke_access}'::name[];
+        tb_set_outcome_value, tb_slo, tb_remove_slo, tb_calibrate, tb_set_calibration, tb_grant_access,
+        tb_revoke_access, tb_detect_anomalies, tb_set_anomaly_alerts, tb_apply_scenario, tb_load_invoice,
+        tb_unload_invoice}'::name[];
 BEGIN
     RETURN CASE privilege WHEN 'spend' THEN spend WHEN 'read' THEN read WHEN 'audit' THEN audit WHEN 'administer' THEN administer END;
 END;

@@ -67,7 +67,7 @@ COMMENT ON COLUMN tokbudget.change_info.changed_at IS 'when, by the database clo
 COMMENT ON COLUMN tokbudget.change_info.actor IS 'database role of the session that made the change';
 COMMENT ON COLUMN tokbudget.change_info.acting_role IS 'role that the session had taken on with SET ROLE; NULL for none';
 COMMENT ON COLUMN tokbudget.change_info.account IS 'present path of the account that the change concerns';
-COMMENT ON COLUMN tokbudget.change_info.object IS 'kind of thing that was changed: tenant, account, budget, grant, quota, access, rate, guard or partition';
+COMMENT ON COLUMN tokbudget.change_info.object IS 'kind of thing that was changed: tenant, account, budget, grant, quota, access, rate, guard, partition or calibration';
 COMMENT ON COLUMN tokbudget.change_info.object_id IS 'id of that thing, where it has one';
 COMMENT ON COLUMN tokbudget.change_info.action IS 'what was done to it: create, set, freeze, thaw, close, rename, move and the like';
 COMMENT ON COLUMN tokbudget.change_info.before IS 'what it was, an object; NULL for something new';

@@ -5,7 +5,8 @@ CREATE FUNCTION tokbudget._now() RETURNS timestamp with time zone
     LANGUAGE c STABLE PARALLEL UNSAFE AS 'MODULE_PATHNAME', '_now_wrapper';
 COMMENT ON FUNCTION tokbudget._now() IS 'internal: the present by the database clock, or the instant that a test has set';
 
--- Sessions keep what they have read of the configuration: accounts, budgets, grants, quotas, catalogue, prices, rates, access.
+-- Sessions keep what they have read of the configuration: accounts, budgets, grants, quotas, catalogue, prices, rates,
+-- calibrations, access.
 -- A change makes every session read anew, at the commit of the change and before any later decision; nothing has to be
 -- looked up to learn that nothing has changed.
 CREATE FUNCTION tokbudget._notice_change(changed oid) RETURNS void
@@ -52,7 +53,8 @@ CREATE TABLE tokbudget.change (
     CONSTRAINT change_pkey PRIMARY KEY (tenant_id, change_id),
     CONSTRAINT change_object_check CHECK (
         object OPERATOR(pg_catalog.=)
-            ANY (ARRAY['tenant', 'account', 'budget', 'grant', 'quota', 'access', 'rate', 'guard', 'partition'])
+            ANY (ARRAY['tenant', 'account', 'budget', 'grant', 'quota', 'access', 'rate', 'guard', 'partition', 'calibration',
+                'invoice'])
     )
 );
 CREATE INDEX change_tenant_id_account_id_changed_at_idx ON tokbudget.change (tenant_id, account_id, changed_at);
@@ -63,7 +65,7 @@ COMMENT ON COLUMN tokbudget.change.changed_at IS 'when, by the database clock';
 COMMENT ON COLUMN tokbudget.change.actor IS 'database role of the session that made the change';
 COMMENT ON COLUMN tokbudget.change.acting_role IS 'role that the session had taken on with SET ROLE; NULL for none';
 COMMENT ON COLUMN tokbudget.change.account_id IS 'account that the change concerns, the root for what concerns the tenant';
-COMMENT ON COLUMN tokbudget.change.object IS 'kind of thing that was changed: tenant, account, budget, grant, quota, access, rate, guard or partition';
+COMMENT ON COLUMN tokbudget.change.object IS 'kind of thing that was changed: tenant, account, budget, grant, quota, access, rate, guard, partition, calibration or invoice';
 COMMENT ON COLUMN tokbudget.change.object_id IS 'id of that thing, where it has one';
 COMMENT ON COLUMN tokbudget.change.action IS 'what was done to it: create, set, freeze, thaw, close, rename, move and the like';
 COMMENT ON COLUMN tokbudget.change.before IS 'what it was, an object; NULL for something new';

@@ -42,15 +42,15 @@ BEGIN
     -- The sessions say which part of the ledger to read: it has no index by session.
     WITH chosen AS MATERIALIZED (
         SELECT usage.account_id, usage.name, min(usage.started_at) AS first_at, max(usage.last_at) AS last_at
-        FROM tokbudget._unit_usage(_context.tenant_id, _context.account_id, 'session', _context.since, _context.until, '-infinity') AS usage
-        WHERE _context.session IS NULL OR usage.name = _context.session
+        FROM tokbudget._unit_usage(_context.tenant_id, _context.account_id, 'session', _context.since, _context.until, '-infinity',
+            tokbudget._unit_name(_context.session)) AS usage
         GROUP BY usage.account_id, usage.name
     ),
     step AS (
         SELECT entry.*, row_number() OVER steps AS step_number, lag(entry.input_tokens) OVER steps AS previous_input,
             lag(entry.input_tokens + entry.output_tokens - entry.reasoning_output_tokens) OVER steps AS sent_before
         FROM tokbudget.entry
-        JOIN chosen ON chosen.account_id = entry.account_id AND chosen.name = entry.session
+        JOIN chosen ON chosen.account_id = entry.account_id AND chosen.name = tokbudget._unit_name(entry.session)
         WHERE entry.tenant_id = _context.tenant_id AND entry.kind IN ('commit', 'charge')
             AND entry.recorded_at >= (SELECT min(chosen.first_at) FROM chosen)
             AND entry.recorded_at <= (SELECT max(chosen.last_at) FROM chosen)

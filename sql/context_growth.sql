@@ -65,7 +65,7 @@ BEGIN
         SELECT workflow.workflow, step.*, size.tokens AS context_tokens,
             step.step_number = max(step.step_number) OVER (PARTITION BY step.account_id, step.session) AS is_last
         FROM step
-        LEFT JOIN workflow ON workflow.account_id = step.account_id AND workflow.name = step.session
+        LEFT JOIN workflow ON workflow.account_id = step.account_id AND workflow.name = tokbudget._unit_name(step.session)
         LEFT JOIN size ON (size.provider, size.model, size.price_id) IS NOT DISTINCT FROM (step.provider, step.model, step.price_id)
     ),
     folded AS (

@@ -53,7 +53,7 @@ BEGIN
     IF rebuild THEN
         LOCK TABLE tokbudget.rollup IN SHARE ROW EXCLUSIVE MODE;
         PERFORM tokbudget._forget_usage();
-        DELETE FROM tokbudget.session_usage;
+        PERFORM tokbudget._forget_session_usage();
         DELETE FROM tokbudget.rollup;
     END IF;
     LOOP

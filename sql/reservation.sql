@@ -35,6 +35,9 @@ CREATE TABLE tokbudget.reservation (
     reason text,
     attributes jsonb NOT NULL DEFAULT '{}',
     flags text[] NOT NULL DEFAULT '{}',
+    count_basis text,
+    counted_tokens bigint,
+    count_encoding text,
     actor text NOT NULL,
     CONSTRAINT reservation_pkey PRIMARY KEY (tenant_id, reservation_id),
     CONSTRAINT reservation_state_check CHECK (tokbudget._check_reservation(state, budget_ids, window_starts, held_units))
@@ -53,7 +56,10 @@ COMMENT ON COLUMN tokbudget.reservation.budget_ids IS 'every budget that it coun
 COMMENT ON COLUMN tokbudget.reservation.window_starts IS 'window of each of budget_ids; -infinity for a grant';
 COMMENT ON COLUMN tokbudget.reservation.flags IS 'what is special about it: burst';
 COMMENT ON COLUMN tokbudget.reservation.model IS 'model that is asked for';
-COMMENT ON COLUMN tokbudget.reservation.input_tokens IS 'input tokens, counted or given';
+COMMENT ON COLUMN tokbudget.reservation.input_tokens IS 'input tokens, counted (and calibrated) or given';
+COMMENT ON COLUMN tokbudget.reservation.count_basis IS 'how the extension counted the input: exact, estimated (with an encoding that stands in for one that is not public) or calibrated (such an estimate times its factor); NULL where the caller gave the count';
+COMMENT ON COLUMN tokbudget.reservation.counted_tokens IS 'input tokens as the encoding counted them, before any factor; NULL where the caller gave the count';
+COMMENT ON COLUMN tokbudget.reservation.count_encoding IS 'encoding that counted; NULL where the caller gave the count';
 COMMENT ON COLUMN tokbudget.reservation.max_output_tokens IS 'most output tokens that the call may bring';
 COMMENT ON COLUMN tokbudget.reservation.cost_center IS 'where the spend will be charged';
 COMMENT ON COLUMN tokbudget.reservation.currency IS 'currency of the cost, ISO 4217';
@@ -100,7 +106,7 @@ CREATE TYPE tokbudget.reservation_result AS (
     flags text[]
 );
 COMMENT ON TYPE tokbudget.reservation_result IS
-    'what tb_reserve holds: count_basis says how input_tokens came about (given, exact, or estimated with an encoding that stands in for one that is not public); held and remaining map meters to amounts, cost in currency units; remaining is at the tightest budget, and at least so much: it may still leave out what holds that have expired and not been swept give back, which tb_remaining counts';
+    'what tb_reserve holds: count_basis says how input_tokens came about (given, exact, estimated with an encoding that stands in for one that is not public, or calibrated: such an estimate times the factor that tb_calibrate or tb_set_calibration set); held and remaining map meters to amounts, cost in currency units; remaining is at the tightest budget, and at least so much: it may still leave out what holds that have expired and not been swept give back, which tb_remaining counts';
 
 CREATE TYPE tokbudget.decision AS (
     allowed boolean,

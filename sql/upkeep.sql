@@ -15,7 +15,8 @@ CREATE TYPE tokbudget.upkeep AS (
     reservations_expired integer,
     idempotency_keys_deleted bigint,
     pending text[],
-    entries_rolled_up bigint
+    entries_rolled_up bigint,
+    anomalies_found integer
 );
 COMMENT ON TYPE tokbudget.upkeep IS 'what one run of tb_maintain did';
 COMMENT ON COLUMN tokbudget.upkeep.partitions_made IS 'monthly partitions that were added to the ledger';
@@ -23,8 +24,9 @@ COMMENT ON COLUMN tokbudget.upkeep.entries_moved IS 'entries that went from entr
 COMMENT ON COLUMN tokbudget.upkeep.reservations_expired IS 'expired reservations that were closed';
 COMMENT ON COLUMN tokbudget.upkeep.idempotency_keys_deleted IS 'idempotency keys older than their retention that were deleted';
 COMMENT ON COLUMN tokbudget.upkeep.pending IS
-    'what is left for the next run: partitions (the ledger was in use, or batch_size was reached), reservations, idempotency_keys (batch_size was reached), reports (a hundred times batch_size was reached, or tb_refresh was running)';
+    'what is left for the next run: partitions (the ledger was in use, or batch_size was reached), reservations, idempotency_keys (batch_size was reached), reports (a hundred times batch_size was reached, or tb_refresh was running), anomalies (there was no time left to look at every tenant)';
 COMMENT ON COLUMN tokbudget.upkeep.entries_rolled_up IS 'entries that were added to the roll-ups of the reports';
+COMMENT ON COLUMN tokbudget.upkeep.anomalies_found IS 'alerts of anomalies that were written';
 
 CREATE FUNCTION tokbudget._delete_idempotency_keys(batch_size integer) RETURNS integer
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
@@ -63,6 +65,7 @@ DECLARE
     reservations_expired integer;
     idempotency_keys_deleted bigint;
     rolled_up record;
+    anomalies record;
     partitions record;
 BEGIN
     IF months_ahead IS NULL OR months_ahead NOT BETWEEN 0 AND 120 THEN
@@ -81,15 +84,17 @@ BEGIN
     END IF;
     idempotency_keys_deleted := tokbudget._delete_idempotency_keys(batch_size);
     rolled_up := tokbudget._refresh(100 * batch_size::bigint, false);
+    anomalies := tokbudget._detect_anomalies(interval '5 seconds');
     -- Last, because its locks are on whole tables and stay until the transaction ends.
     partitions := tokbudget._make_partitions(tokbudget._now() + make_interval(months => months_ahead), batch_size);
     RETURN ROW(partitions.made, partitions.moved, reservations_expired, idempotency_keys_deleted, array_remove(ARRAY[
         CASE WHEN partitions.is_pending THEN 'partitions' END,
         CASE WHEN reservations_expired >= batch_size THEN 'reservations' END,
         CASE WHEN idempotency_keys_deleted >= batch_size THEN 'idempotency_keys' END,
-        CASE WHEN rolled_up.is_pending THEN 'reports' END
-    ], NULL), rolled_up.entries)::tokbudget.upkeep;
+        CASE WHEN rolled_up.is_pending THEN 'reports' END,
+        CASE WHEN anomalies.is_pending THEN 'anomalies' END
+    ], NULL), rolled_up.entries, anomalies.written)::tokbudget.upkeep;
 END;
 $$;
 COMMENT ON FUNCTION @extschema@.tb_maintain(integer, integer) IS
-    'upkeep in one call, to be run every few minutes, by several at once if need be: closes expired reservations, deletes idempotency keys older than their retention, adds new entries to the roll-ups of the reports, makes the monthly partitions of the ledger up to months_ahead and moves entries from entry_default into theirs; up to batch_size rows of each, moved entries by whole months. It waits for no one: what a lock keeps from it is pending. Raises TB008 for an invalid argument';
+    'upkeep in one call, to be run every few minutes, by several at once if need be: closes expired reservations, deletes idempotency keys older than their retention, adds new entries to the roll-ups of the reports, writes alerts of anomalies, makes the monthly partitions of the ledger up to months_ahead and moves entries from entry_default into theirs; up to batch_size rows of each, moved entries by whole months. It waits for no one: what a lock keeps from it is pending. Raises TB008 for an invalid argument';

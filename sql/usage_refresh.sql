@@ -108,28 +108,24 @@ BEGIN
             FROM fact GROUP BY 1, 2, 3, 4, 5, 6
         ),
         tenant_model_hour AS (
-            SELECT tenant_id, date_trunc('hour', hour, 'UTC') AS bucket_start, account_ids[1:1] AS account_ids, cost_center, currency, provider, model, operation, service_tier, %1$s
-            FROM fact GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9
+            SELECT tenant_id, date_trunc('hour', hour, 'UTC') AS bucket_start, account_ids[1:1] AS account_ids, currency, provider, model, operation, service_tier, %1$s
+            FROM fact GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
         ),
         tenant_model_day AS (
-            SELECT tenant_id, date_trunc('day', bucket_start, 'UTC') AS bucket_start, account_ids, cost_center, currency, provider, model, operation, service_tier, %1$s
-            FROM tenant_model_hour GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9
+            SELECT tenant_id, date_trunc('day', bucket_start, 'UTC') AS bucket_start, account_ids, currency, provider, model, operation, service_tier, %1$s
+            FROM tenant_model_hour GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
         ),
         tenant_model_month AS (
-            SELECT tenant_id, date_trunc('month', bucket_start, 'UTC') AS bucket_start, account_ids, cost_center, currency, provider, model, operation, service_tier, %1$s
-            FROM tenant_model_day GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9
-        ),
-        tenant_work_hour AS (
-            SELECT tenant_id, date_trunc('hour', hour, 'UTC') AS bucket_start, account_ids[1:1] AS account_ids, cost_center, currency, workflow, step, outcome, agent, %1$s
-            FROM fact GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9
+            SELECT tenant_id, date_trunc('month', bucket_start, 'UTC') AS bucket_start, account_ids, currency, provider, model, operation, service_tier, %1$s
+            FROM tenant_model_day GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
         ),
         tenant_work_day AS (
-            SELECT tenant_id, date_trunc('day', bucket_start, 'UTC') AS bucket_start, account_ids, cost_center, currency, workflow, step, outcome, agent, %1$s
-            FROM tenant_work_hour GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9
+            SELECT tenant_id, date_trunc('day', hour, 'UTC') AS bucket_start, account_ids[1:1] AS account_ids, currency, workflow, step, outcome, %1$s
+            FROM fact GROUP BY 1, 2, 3, 4, 5, 6, 7
         ),
         tenant_work_month AS (
-            SELECT tenant_id, date_trunc('month', bucket_start, 'UTC') AS bucket_start, account_ids, cost_center, currency, workflow, step, outcome, agent, %1$s
-            FROM tenant_work_day GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9
+            SELECT tenant_id, date_trunc('month', bucket_start, 'UTC') AS bucket_start, account_ids, currency, workflow, step, outcome, %1$s
+            FROM tenant_work_day GROUP BY 1, 2, 3, 4, 5, 6, 7
         ),
         facet_row AS (
             SELECT 'account' AS facet, 'day' AS grain, tenant_id, bucket_start, account_ids, cost_center, currency,
@@ -142,18 +138,16 @@ BEGIN
                 NULL, NULL, NULL, NULL, workflow, step, outcome, agent, NULL, %2$s FROM work_month
             UNION ALL SELECT 'user', 'month', tenant_id, bucket_start, account_ids, cost_center, currency,
                 NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, end_user, %2$s FROM user_month
-            UNION ALL SELECT 'tenant_model', 'hour', tenant_id, bucket_start, account_ids, cost_center, currency,
+            UNION ALL SELECT 'tenant_model', 'hour', tenant_id, bucket_start, account_ids, NULL, currency,
                 provider, model, operation, service_tier, NULL, NULL, NULL, NULL, NULL, %2$s FROM tenant_model_hour
-            UNION ALL SELECT 'tenant_model', 'day', tenant_id, bucket_start, account_ids, cost_center, currency,
+            UNION ALL SELECT 'tenant_model', 'day', tenant_id, bucket_start, account_ids, NULL, currency,
                 provider, model, operation, service_tier, NULL, NULL, NULL, NULL, NULL, %2$s FROM tenant_model_day
-            UNION ALL SELECT 'tenant_model', 'month', tenant_id, bucket_start, account_ids, cost_center, currency,
+            UNION ALL SELECT 'tenant_model', 'month', tenant_id, bucket_start, account_ids, NULL, currency,
                 provider, model, operation, service_tier, NULL, NULL, NULL, NULL, NULL, %2$s FROM tenant_model_month
-            UNION ALL SELECT 'tenant_work', 'hour', tenant_id, bucket_start, account_ids, cost_center, currency,
-                NULL, NULL, NULL, NULL, workflow, step, outcome, agent, NULL, %2$s FROM tenant_work_hour
-            UNION ALL SELECT 'tenant_work', 'day', tenant_id, bucket_start, account_ids, cost_center, currency,
-                NULL, NULL, NULL, NULL, workflow, step, outcome, agent, NULL, %2$s FROM tenant_work_day
-            UNION ALL SELECT 'tenant_work', 'month', tenant_id, bucket_start, account_ids, cost_center, currency,
-                NULL, NULL, NULL, NULL, workflow, step, outcome, agent, NULL, %2$s FROM tenant_work_month
+            UNION ALL SELECT 'tenant_work', 'day', tenant_id, bucket_start, account_ids, NULL, currency,
+                NULL, NULL, NULL, NULL, workflow, step, outcome, NULL, NULL, %2$s FROM tenant_work_day
+            UNION ALL SELECT 'tenant_work', 'month', tenant_id, bucket_start, account_ids, NULL, currency,
+                NULL, NULL, NULL, NULL, workflow, step, outcome, NULL, NULL, %2$s FROM tenant_work_month
         ),
         facet AS MATERIALIZED (
             SELECT tokbudget._series_id(ROW(facet_row.facet, account_ids, cost_center, currency, provider, model, operation,

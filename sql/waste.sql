@@ -50,34 +50,46 @@ BEGIN
             AND array_position(entry.account_ids, _waste.account_id) <= array_position(entry.account_ids, entry.account_id)
             AND entry.kind <> 'transfer'
     ),
-    again AS (
-        SELECT used.entry_id, used.session, used.price_id, used.input_tokens, used.cached, used.query_hash,
-            used.session IS NOT NULL AND used.query_hash IS NOT NULL
-                AND row_number() OVER (PARTITION BY used.account_id, used.session, used.query_hash ORDER BY used.recorded_at, used.entry_id) > 1
-                AS is_repeated,
-            used.prompt_hash IS NOT NULL AND used.cached = 0 AND used.input_tokens > 0
-                AND used.recorded_at - lag(used.recorded_at) OVER same_prompt <= _waste.cache_lifetime AS is_missed,
-            -- What the model was sent, and said, in the step before.
-            CASE WHEN used.session IS NOT NULL AND used.cached = 0
-                AND used.recorded_at - lag(used.recorded_at) OVER same_session <= _waste.cache_lifetime
-                THEN LEAST(used.input_tokens, lag(used.input_tokens + used.answer_tokens) OVER same_session) END AS history
-        FROM used
-        WHERE used.is_call AND (used.query_hash IS NOT NULL OR used.prompt_hash IS NOT NULL OR used.session IS NOT NULL)
-        WINDOW
-            same_prompt AS (PARTITION BY used.provider, used.request_model, used.prompt_hash ORDER BY used.recorded_at, used.entry_id),
-            same_session AS (
-                PARTITION BY used.account_id, used.session, used.provider, used.request_model, used.input_tokens > 0
-                ORDER BY used.recorded_at, used.entry_id)
+    repeated AS (
+        SELECT look_up.entry_id FROM (
+            SELECT used.entry_id,
+                row_number() OVER (PARTITION BY used.account_id, used.session, used.query_hash ORDER BY used.recorded_at, used.entry_id) AS place
+            FROM used WHERE used.is_call AND used.session IS NOT NULL AND used.query_hash IS NOT NULL
+        ) AS look_up
+        WHERE look_up.place > 1
+    ),
+    missed AS (
+        SELECT prompt.entry_id, prompt.price_id, prompt.input_tokens AS tokens FROM (
+            SELECT used.entry_id, used.price_id, used.input_tokens, used.cached,
+                used.recorded_at - lag(used.recorded_at) OVER (
+                    PARTITION BY used.provider, used.request_model, used.prompt_hash ORDER BY used.recorded_at, used.entry_id) AS since_last
+            FROM used WHERE used.is_call AND used.prompt_hash IS NOT NULL AND used.input_tokens > 0
+        ) AS prompt
+        WHERE prompt.cached = 0 AND prompt.since_last <= _waste.cache_lifetime
+    ),
+    history AS (
+        SELECT step.entry_id, step.price_id, LEAST(step.input_tokens, step.sent_before) AS tokens FROM (
+            SELECT used.entry_id, used.price_id, used.input_tokens, used.cached,
+                used.recorded_at - lag(used.recorded_at) OVER steps AS since_last,
+                -- What the model was sent, and said, in the step before.
+                lag(used.input_tokens + used.answer_tokens) OVER steps AS sent_before
+            FROM used WHERE used.is_call AND used.session IS NOT NULL AND used.input_tokens > 0
+            WINDOW steps AS (
+                PARTITION BY used.account_id, used.session, used.provider, used.request_model ORDER BY used.recorded_at, used.entry_id)
+        ) AS step
+        -- Providers cache no shorter beginnings than these: https://platform.openai.com/docs/guides/prompt-caching
+        WHERE step.cached = 0 AND step.since_last <= _waste.cache_lifetime AND LEAST(step.input_tokens, step.sent_before) >= 1024
+            AND NOT EXISTS (SELECT FROM missed WHERE missed.entry_id = step.entry_id)
     ),
     uncached AS (
-        SELECT CASE WHEN again.is_missed THEN 'missed_cache' ELSE 'uncached_history' END AS kind,
-            CASE WHEN again.is_missed THEN again.input_tokens ELSE again.history END AS tokens,
+        SELECT lost.kind, lost.tokens,
             -- Per 1,000,000 tokens.
             (price.unit_prices ->> 'input')::numeric - (price.unit_prices ->> 'cache_read')::numeric AS saving
-        FROM again
-        LEFT JOIN tokbudget.price ON price.price_id = again.price_id
-        -- Providers cache no shorter beginnings than these: https://platform.openai.com/docs/guides/prompt-caching
-        WHERE again.is_missed OR again.history >= 1024
+        FROM (
+            SELECT 'missed_cache' AS kind, missed.price_id, missed.tokens FROM missed
+            UNION ALL SELECT 'uncached_history', history.price_id, history.tokens FROM history
+        ) AS lost
+        LEFT JOIN tokbudget.price ON price.price_id = lost.price_id
     ),
     session AS (
         SELECT usage.workflow, usage.outcome, usage.last_at, usage.input_tokens + usage.output_tokens AS tokens, usage.cost,
@@ -94,9 +106,7 @@ BEGIN
         FROM used WHERE used.is_failed AND used.kind <> 'expire'
         UNION ALL
         SELECT 'repeated_retrieval', count(*) FILTER (WHERE used.is_call), sum(used.tokens), sum(used.cost), NULL, NULL
-        FROM used WHERE EXISTS (
-            SELECT FROM again WHERE again.is_repeated AND again.entry_id = COALESCE(used.corrects_entry_id, used.entry_id)
-        )
+        FROM used JOIN repeated ON repeated.entry_id = COALESCE(used.corrects_entry_id, used.entry_id)
         UNION ALL
         SELECT 'abandoned_session', count(*), sum(session.tokens), sum(session.cost), NULL, NULL
         FROM session

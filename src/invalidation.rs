@@ -17,7 +17,7 @@ use pgrx::pg_sys;
 /// What changes together, so that a change of one thing does not throw away all others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Topic {
-    /// The catalogue, the prices and the rates.
+    /// The catalogue, the prices, the rates and the calibrations.
     Book,
     /// Who may do what.
     Access,
@@ -25,11 +25,12 @@ pub enum Topic {
     Tree,
 }
 
-const TABLES: [(&CStr, Topic); 11] = [
+const TABLES: [(&CStr, Topic); 12] = [
     (c"access", Topic::Access),
     (c"account", Topic::Tree),
     (c"budget", Topic::Tree),
     (c"budget_grant", Topic::Tree),
+    (c"calibration", Topic::Book),
     (c"first_use", Topic::Tree),
     (c"model", Topic::Book),
     (c"model_alias", Topic::Book),

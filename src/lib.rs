@@ -1,6 +1,6 @@
 //! `tokbudget`: LLM token accounting inside PostgreSQL.
 //!
-//! The modules that compute (tokenizer, usage, price, budget, account, privilege, id, engine::decide) are pure Rust and know nothing of PostgreSQL.
+//! The modules that compute (tokenizer, usage, price, budget, account, privilege, id, report, engine::decide) are pure Rust and know nothing of PostgreSQL.
 //! Data flows one way: `api` → `ledger` → those and `engine`; nothing points back.
 
 pub mod account;
@@ -12,6 +12,7 @@ pub mod nearest;
 pub mod price;
 pub mod privilege;
 pub mod refusal;
+pub mod report;
 pub mod tokenizer;
 pub mod usage;
 

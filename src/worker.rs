@@ -22,6 +22,8 @@ const WITH_UPKEEP: u64 = 1 << 32;
 const BATCH_SIZE: i32 = 10_000;
 /// What a minute of a busy server brings, several times over; what it leaves the next round takes.
 const ROLL_UP_BATCH_SIZE: i32 = 1_000_000;
+/// How long to look for anomalies; tenants that are left come first in the next round.
+const ANOMALIES_AT_MOST: &str = "5 seconds";
 
 /// Called in the postmaster.
 pub fn init() {
@@ -152,6 +154,7 @@ pub extern "C-unwind" fn tokbudget_worker_main(argument: pg_sys::Datum) {
         step(&format!(
             "SELECT tokbudget._make_partitions(tokbudget._now() OPERATOR(pg_catalog.+) '12 months'::interval, {BATCH_SIZE})"
         ));
+        step(&format!("SELECT tokbudget._detect_anomalies('{ANOMALIES_AT_MOST}')"));
     }
 }
 

@@ -25,6 +25,7 @@ SELECT count(*) FROM tb_import_prices('{"file-model": {"litellm_provider": "acme
 SELECT tb_create_account('acme/search/bot', kind => 'agent', cost_center => 'S1', labels => '{"env": "prod"}'), tb_create_account('acme/ads'), tb_create_account('bravo/lab');
 SELECT tb_create_budget('acme', 'cost', 10), tb_create_budget('acme/search', 'tokens', 10000, 'month', time_zone => 'Europe/Berlin'), tb_create_budget('bravo', 'tokens', 1000);
 SELECT tb_grant_access('dump_spender', 'bravo', 'spend', 'a reason');
+SELECT tb_set_calibration('acme', 'acme', 'own-model', 1.5, reason => 'a reason');
 SELECT tb_freeze('acme/ads', 'a reason'), tb_set_rate('acme/search', 1.5, effective_at => '2020-01-01');
 SELECT tb_create_account('charlie'), tb_set_unpriced('charlie', 'record');
 SELECT tb_commit((tb_reserve('charlie', 'no-price-yet', input_tokens => 5, max_output_tokens => 5)).reservation, '{"prompt_tokens": 5, "completion_tokens": 1}');
@@ -50,6 +51,8 @@ SELECT tb_reserve('bravo/lab', input_tokens => 100, ttl => '1 minute');
 RESET tokbudget.clock;
 SELECT tb_commit((tb_reserve('acme/search/bot', model => 'own-model', input_tokens => 100, max_output_tokens => 50)).reservation, '{"input_tokens": 100, "output_tokens": 500}', '{"workflow": "w", "team": "blue"}') FROM generate_series(1, 5);
 SELECT tb_release((tb_reserve('bravo/lab', input_tokens => 7)).reservation, 'not needed');
+SELECT tb_charge('acme/search/bot', 'own-model', '{"input_tokens": 1, "output_tokens": 0}', attributes => '{"session": "s", "tool": "t"}') FROM generate_series(1, 10);
+SELECT tb_set_anomaly_alerts('acme/search', 'critical', workflow => 'w'), tb_detect_anomalies('acme');
 CREATE TABLE kept AS
 SELECT (tb_reserve('acme/search/bot', model => 'own-model', input_tokens => 300, max_output_tokens => 0, idempotency_key => 'job-1', ttl => '1 day')).reservation AS open,
        (tb_reserve('bravo/lab', input_tokens => 60, idempotency_key => 'job-2', ttl => '1 day')).reservation AS settled, NULL::uuid AS entry;
@@ -66,7 +69,7 @@ SQL
 # Everything that the tables hold, one line per table.
 contents() {
     local table
-    for table in tenant access change account budget budget_grant quota first_use alert guard reservation idempotency entry carried entry_2025_11_detached rate price model model_alias; do
+    for table in tenant access change account budget budget_grant quota first_use alert guard reservation idempotency entry carried entry_2025_11_detached rate calibration price model model_alias anomaly_rule; do
         # Which transaction wrote an entry is another one after a restore.
         query "$1" "SELECT '$table', count(*), md5(string_agg(t::text, E'\n' ORDER BY t::text)) FROM (SELECT to_jsonb(t) - 'written_by' FROM tokbudget.$table AS t) AS t"
     done
@@ -100,6 +103,8 @@ prices_resolve() {
     is "$(query "$1" "SELECT string_agg(DISTINCT price.model || ' ' || price.origin, ', ') || ', unresolved: ' || count(*) FILTER (WHERE price.price_id IS NULL)
         FROM tokbudget.entry LEFT JOIN tokbudget.price USING (price_id) WHERE entry.price_id IS NOT NULL")" 'gpt-4o book, own-model user, unresolved: 0'
 }
+# "hello world" has two tokens.
+calibrations_hold() { is "$(query "$1" "SELECT input_tokens, count_basis FROM tb_reserve('acme/search/bot', 'own-model', prompt => 'hello world', max_output_tokens => 1)")" '3|calibrated'; }
 # refused DATABASE CODE STATEMENT
 refused() {
     local said
@@ -151,6 +156,7 @@ restored() {
     check "$1: balance = ledger" no_difference "$1"
     check "$1: retries get their first answers" same_answers "$1"
     check "$1: every price is found" prices_resolve "$1"
+    check "$1: calibrations hold" calibrations_hold "$1"
     check "$1: the ledger is immutable" ledger_immutable "$1"
     check "$1: who could spend still can" access_granted "$1"
     check "$1: spending goes on" goes_on "$1"

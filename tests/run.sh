@@ -31,6 +31,8 @@ suites=(
     recovery-preload
     oracle
     cost-oracle
+    focus
+    anomaly
     memory
 )
 

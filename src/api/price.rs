@@ -51,6 +51,11 @@ fn _check_encoding(name: &str) -> bool {
 }
 
 #[pg_extern(sql = false)]
+fn _encoding(name: &str) -> Option<&'static str> {
+    tokenizer::resolve(name).ok().map(tokenizer::Encoding::name)
+}
+
+#[pg_extern(sql = false)]
 fn _check_unit_prices(unit_prices: JsonB) -> bool {
     Price::from_unit_prices(&unit_prices.0).is_ok()
 }
@@ -87,6 +92,21 @@ fn _check_meter(meter: &str) -> bool {
 fn _per(kind: &str) -> i32 {
     let per = Bucket::from_price_name(kind).map_or(1, Bucket::per);
     i32::try_from(per).unwrap_or(i32::MAX)
+}
+
+/// What unit prices ask for as many of an item as a price is for. An item is what a line of a bill names, a bucket or a meter;
+/// `is_stated` leaves out what a bucket is billed as where it has no price of its own.
+#[pg_extern(sql = false)]
+fn _unit_price(unit_prices: JsonB, item: &str, is_meter: bool, is_stated: bool) -> Option<AnyNumeric> {
+    let price = Price::from_unit_prices(&unit_prices.0).ok()?;
+    let bucket = Bucket::from_name(item);
+    let unit = match bucket {
+        _ if is_meter => price.meter(item),
+        Some(bucket) if is_stated => price.stated(bucket),
+        Some(bucket) => price.effective(bucket).map(|(_, unit)| unit),
+        None => None,
+    }?;
+    AnyNumeric::try_from(unit.format(bucket.map_or(1, Bucket::per)).as_str()).ok()
 }
 
 #[pg_extern(sql = false)]

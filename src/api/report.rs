@@ -1,8 +1,8 @@
 //! What reports ask of the pure code.
 
+use pgrx::Uuid;
 use pgrx::datum::TimestampWithTimeZone;
 use pgrx::prelude::*;
-use pgrx::Uuid;
 
 use crate::id;
 use crate::statement::timestamp;

@@ -12,18 +12,21 @@ use crate::ledger::price_book::{self, shortened};
 use crate::ledger::pricing::{Call, Priced, is_unpriced, meter_prices, price};
 use crate::ledger::spender::{Place, Spender};
 use crate::ledger::used::tokens_without_model;
-use crate::ledger::{Failure, fallback, rate_book};
+use crate::ledger::{Failure, calibration_book, fallback, rate_book};
 use crate::price::{PriceError, candidates, hold_nanos};
 use crate::refusal::{Code, Refusal};
-use crate::tokenizer;
+use crate::report::calibration;
+use crate::tokenizer::{self, Encoding};
 use crate::usage::{Bucket, Counts, Usage};
 
 /// The most that the call can use.
 pub struct Estimate {
     pub input_tokens: i64,
     pub max_output_tokens: i64,
-    /// How the input was counted: `given`, `exact` or `estimated`; none without a model.
+    /// How the input was counted: `given`, `exact`, `estimated` or `calibrated`; none without a model.
     pub count_basis: Option<&'static str>,
+    /// What was counted before a calibration, and under which encoding; none where the caller gave the count.
+    pub counted: Option<(i64, Encoding)>,
     /// None when nothing that is used has a price; then nothing can be held against a cost budget.
     pub cost_nanos: Option<i64>,
     /// The cost at the account's internal rate.
@@ -56,6 +59,7 @@ pub fn estimate(
         input_tokens: wanted.input_tokens.unwrap_or(0),
         max_output_tokens: wanted.max_output_tokens.unwrap_or(0),
         count_basis: model.map(|_| "given"),
+        counted: None,
         cost_nanos: None,
         internal_nanos: None,
     };
@@ -66,9 +70,18 @@ pub fn estimate(
         };
         let facts = listing.as_ref().map(|listing| &listing.facts);
         let named = facts.and_then(|facts| facts.encoding.as_deref());
-        estimate.input_tokens = count_input(wanted, model, named, interrupt)?;
-        let is_estimate = facts.is_some_and(|facts| facts.encoding.is_some() && facts.is_estimate);
-        estimate.count_basis = Some(if is_estimate { "estimated" } else { "exact" });
+        let (tokens, encoding) = count_input(wanted, model, named, interrupt)?;
+        (estimate.input_tokens, estimate.counted) = (tokens, Some((tokens, encoding)));
+        estimate.count_basis = Some("exact");
+        if let Some(listing) = listing.filter(|it| it.facts.encoding.is_some() && it.facts.is_estimate) {
+            estimate.count_basis = Some("estimated");
+            let versions = calibration_book::find(client, spender.tenant_id)?;
+            let (provider, canonical) = (listing.provider.as_str(), listing.model.as_str());
+            if let Some(factor) = calibration::choose(&versions, provider, canonical, encoding.name(), call.at) {
+                estimate.input_tokens = factor.apply(tokens).ok_or_else(too_many_tokens)?;
+                estimate.count_basis = Some("calibrated");
+            }
+        }
     }
     let is_costly = estimate.input_tokens > 0 || estimate.max_output_tokens > 0;
     let money_claim = claims.iter().find(|claim| meter::is_money(&claim.budget.meter));
@@ -237,11 +250,11 @@ fn count_input(
     model: &str,
     encoding: Option<&str>,
     interrupt: &mut dyn FnMut(),
-) -> Result<i64, Refusal> {
+) -> Result<(i64, Encoding), Refusal> {
     let names = encoding.map(str::to_string).into_iter();
     let names = names.chain(candidates(model).into_iter().map(|candidate| candidate.name));
-    let known = names.into_iter().find(|name| tokenizer::resolve(name).is_ok());
-    let Some(known) = known else {
+    let known = names.into_iter().find_map(|name| Some((tokenizer::resolve(&name).ok()?, name)));
+    let Some((encoding, known)) = known else {
         return Err(Refusal::new(
             Code::UnknownModelOrPrice,
             format!("no public tokenizer for model \"{}\"", shortened(model)),
@@ -251,12 +264,14 @@ fn count_input(
     };
     let counted = match (&wanted.messages, wanted.prompt.as_deref()) {
         (Some(messages), _) => tokenizer::count_messages(messages, None, &known, interrupt),
-        (None, Some(prompt)) => tokenizer::resolve(&known)
-            .map_err(Into::into)
-            .and_then(|encoding| tokenizer::count(prompt, encoding, interrupt)),
+        (None, Some(prompt)) => tokenizer::count(prompt, encoding, interrupt),
         (None, None) => Ok(0),
     };
     let tokens =
         counted.map_err(|error| Refusal::invalid_argument("input", error, "Correct the prompt or the messages."))?;
-    i64::try_from(tokens).map_err(|_| Refusal::invalid_argument("input", "too many tokens", "Send less text."))
+    Ok((i64::try_from(tokens).map_err(|_| too_many_tokens())?, encoding))
+}
+
+fn too_many_tokens() -> Refusal {
+    Refusal::invalid_argument("input", "too many tokens", "Send less text.")
 }

@@ -29,13 +29,14 @@ use crate::statement::{statement, timestamp, timestamps};
 statement! {
     write row insert_reservation(
         INT4OID, UUIDOID, INT8OID, INT8ARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID, INT8ARRAYOID, JSONBOID, TEXTOID, INT8OID,
-        INT8OID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, JSONBOID, JSONBOID, TEXTARRAYOID
+        INT8OID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, JSONBOID, JSONBOID, TEXTARRAYOID, TEXTOID,
+        INT8OID, TEXTOID
     ) =
     "INSERT INTO tokbudget.reservation (
          tenant_id, reservation_id, account_id, account_ids, budget_ids, window_starts, held_units, held, model,
          input_tokens, max_output_tokens, cost_center, currency, created_at, expires_at, attributes,
-         fallback_unit_prices, flags, actor)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, SESSION_USER)"
+         fallback_unit_prices, flags, count_basis, counted_tokens, count_encoding, actor)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, SESSION_USER)"
 }
 
 /// Shortest life of a hold.
@@ -256,6 +257,9 @@ fn write_down(
             Json(&it.attributes).into(),
             spender.fallback_unit_prices.clone().map(JsonB).into(),
             flags.clone().into(),
+            estimate.counted.and(estimate.count_basis).into(),
+            estimate.counted.map(|(tokens, _)| tokens).into(),
+            estimate.counted.map(|(_, encoding)| encoding.name()).into(),
         ],
     )?;
     let budgets = claims.iter().map(|claim| &*claim.budget).zip(&outcome.standings);

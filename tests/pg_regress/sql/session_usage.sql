@@ -2,7 +2,7 @@
 SET timezone = 'UTC';
 SET datestyle = 'ISO, MDY';
 -- 1 per 1,000 input tokens, 2 per 1,000 output tokens.
-SELECT tb_set_price('su-m', 'acme', 1000, 2000, effective_at => '2020-01-01') > 0 AS priced;
+SELECT tb_set_price('su-m', 'acme', 1000, 2000, effective_at => '2010-01-01') > 0 AS priced;
 SELECT tb_create_account('su/a/bot') > 0 AS a, tb_create_account('su/b') > 0 AS b;
 
 CREATE FUNCTION book(started timestamptz, ended timestamptz, account text, input bigint, output bigint, attributes jsonb) RETURNS uuid
@@ -49,6 +49,12 @@ CREATE FUNCTION differences() RETURNS TABLE (side text, unit text, name text) LA
     ORDER BY 1, 2, 3
 $$;
 
+-- Says that the roll-ups cover a snapshot.
+CREATE FUNCTION cover(snapshot pg_snapshot, own xid8 DEFAULT '0') RETURNS void LANGUAGE sql AS $$
+    INSERT INTO tokbudget.rollup (covered, taken_by, refreshed_at) VALUES (snapshot, own, now())
+    ON CONFLICT (is_only) DO UPDATE SET covered = EXCLUDED.covered, taken_by = EXCLUDED.taken_by
+$$;
+
 -- Session s1: three steps, 10:00:00 to 10:00:09, the second a retry, the third with the outcome. 100+200+300 input, 10+20+30 output;
 -- cost 0.1+0.02, 0.2+0.04, 0.3+0.06 = 0.72. Its workflow is the one named first, by the earlier reservation.
 SELECT book('2026-01-05 10:00:00+00', '2026-01-05 10:00:02+00', 'su/a/bot', 100, 10, '{"session": "s1", "task": "t1", "workflow": "triage", "agent": "bot"}') IS NOT NULL AS first;
@@ -70,23 +76,23 @@ SELECT * FROM differences();
 -- here the transactions that wrote s1's second step and t2, as if they were still running. Each step is undone.
 BEGIN;
 TRUNCATE tokbudget.session_usage;
-UPDATE tokbudget.rollup SET covered = '1:1:', taken_by = '0';
+SELECT cover('1:1:');
 SELECT count(*) AS kept, (SELECT count(*) FROM differences()) AS differences FROM tokbudget.session_usage;
 SELECT min(written_by) FILTER (WHERE session = 's1' AND retry_count = 1) AS late, min(written_by) FILTER (WHERE task = 't2') AS later,
     min(written_by) AS first, max(written_by::text::bigint) + 1 AS next
 FROM tokbudget.entry WHERE tenant_id = (SELECT tenant_id FROM tokbudget.tenant WHERE name = 'su') \gset
 SELECT :'first' || ':' || :'next' || ':' || :'late' || ',' || :'later' AS middle, :'late' || ':' || :'next' || ':' || :'late' AS after \gset
 SELECT tokbudget._refresh_session_usage('1:1:', '0', :'middle');
-UPDATE tokbudget.rollup SET covered = :'middle', taken_by = '0';
+SELECT cover(:'middle');
 -- s1 lacks two of three steps in the roll-up: 100 input tokens.
 SELECT name, steps, input_tokens, last_at::time FROM tokbudget.session_usage WHERE unit = 'session' AND name = 's1' ORDER BY started_at;
 SELECT * FROM differences();
 SELECT tokbudget._refresh_session_usage(:'middle', '0', :'after');
-UPDATE tokbudget.rollup SET covered = :'after', taken_by = '0';
+SELECT cover(:'after');
 SELECT name, steps, input_tokens, outcome FROM tokbudget.session_usage WHERE unit = 'session' AND name = 's1' ORDER BY started_at;
 SELECT * FROM differences();
 SELECT tokbudget._refresh_session_usage(:'after', '0', pg_current_snapshot());
-UPDATE tokbudget.rollup SET covered = pg_current_snapshot(), taken_by = pg_current_xact_id();
+SELECT cover(pg_current_snapshot(), pg_current_xact_id());
 SELECT * FROM differences();
 -- Months later the third step is corrected to 0.1 (it was 0.36): only costs change, and neither the outcome nor the end do.
 SET tokbudget.clock = '2026-04-01 00:00:00+00';
@@ -110,10 +116,35 @@ SELECT length(session), left(session, 3) AS begins FROM tokbudget.account a, LAT
 BEGIN;
 TRUNCATE tokbudget.session_usage;
 SELECT tokbudget._refresh_session_usage('1:1:', '0', pg_current_snapshot());
-UPDATE tokbudget.rollup SET covered = pg_current_snapshot(), taken_by = pg_current_xact_id();
+SELECT cover(pg_current_snapshot(), pg_current_xact_id());
 SELECT length(name) AS length FROM tokbudget.session_usage WHERE started_at = '2026-01-08 10:00:00+00';
 ROLLBACK;
-DROP FUNCTION differences();
+
+-- What tb_refresh keeps, also anew, is what the ledger says; and what a month that left it said stays. Session old has 10 input tokens
+-- in May 2019 and 20 in June, gone has 40 in May.
+SELECT book('2019-05-31 10:00:00+00', '2019-05-31 10:00:01+00', 'su/b', 10, 1, '{"session": "old", "useful_output_tokens": 15}') IS NOT NULL AS may,
+       book('2019-05-30 10:00:00+00', '2019-05-30 10:00:01+00', 'su/b', 40, 0, '{"session": "gone", "outcome": "success"}') IS NOT NULL AS gone;
+SELECT book('2019-06-01 10:00:00+00', '2019-06-01 10:00:01+00', 'su/b', 20, 2, '{"session": "old", "retry_count": 1}') AS june \gset
+SELECT tb_refresh() > 0 AS refreshed;
+SELECT side, unit, left(name, 3) AS name FROM differences() WHERE name NOT LIKE 'é%';
+SELECT tb_refresh(rebuild => true) > 0 AS rebuilt;
+SELECT side, unit, left(name, 3) AS name FROM differences() WHERE name NOT LIKE 'é%';
+RESET tokbudget.clock;
+SELECT entries_moved > 0 AS moved FROM tb_maintain();
+SELECT tb_detach_month('2019-05-01', 'old') IS NOT NULL AS detached;
+SET tokbudget.clock = '2026-04-01 00:00:00+00';
+-- 0.024 becomes 0.02: with 0.012 of May it is 0.032.
+SELECT tb_adjust(:'june', 0.02, 'test') IS NOT NULL AS adjusted;
+SELECT name, steps, retries, input_tokens, output_tokens, useful_output_tokens AS useful, cost, outcome, started_at, last_at FROM live WHERE name IN ('old', 'gone') ORDER BY name;
+CREATE TABLE before AS SELECT * FROM live;
+SELECT tb_refresh() > 0 AS refreshed;
+(SELECT * FROM live EXCEPT SELECT * FROM before) UNION ALL (SELECT * FROM before EXCEPT SELECT * FROM live);
+SELECT tb_refresh(rebuild => true) > 0 AS rebuilt;
+(SELECT * FROM live EXCEPT SELECT * FROM before) UNION ALL (SELECT * FROM before EXCEPT SELECT * FROM live);
+SELECT count(*) = (SELECT count(*) FROM before) AS all_kept FROM tokbudget.session_usage WHERE tenant_id = (SELECT tenant_id FROM tokbudget.tenant WHERE name = 'su');
+DROP TABLE before;
+DROP TABLE tokbudget.entry_2019_05_detached;
+DROP FUNCTION cover(pg_snapshot, xid8), differences();
 DROP VIEW live, plain;
 DROP FUNCTION book(timestamptz, timestamptz, text, bigint, bigint, jsonb);
 RESET tokbudget.clock;

@@ -1,6 +1,7 @@
 -- Waste by kind, and before and after a change; every number by hand.
 SET timezone = 'UTC';
 SET datestyle = 'ISO, MDY';
+SET intervalstyle = 'postgres';
 -- An input token costs 0.001, read from a cache 0.0001, an output token 0.002.
 SELECT tb_set_price('wa-m', 'acme', 1000, 2000, cache_read_price => 100, effective_at => '2020-01-01') > 0 AS priced;
 SELECT tb_create_account('wa/a') > 0 AS a, tb_create_account('wa/b') > 0 AS b, tb_create_budget('wa/b', 'tokens', 1000000) > 0 AS budget;
