@@ -429,7 +429,7 @@ def test_g_usage_that_is_priced_later() -> None:
     refresh()
     check_all()
     for number, model in enumerate(["model-of-tomorrow", "model-of-next-week"]):
-        CONNECTION.execute("SELECT tb_set_price(%s, 'in-house', '{\"input\": 3, \"output\": 4}', effective_at => '2026-01-01 00:00+00')", [model])
+        CONNECTION.execute("SELECT tb_set_price(%s, 'in-house', 3, 4, effective_at => '2026-01-01 00:00+00')", [model])
         CONNECTION.execute("SELECT count(*) FROM tb_rerate('acme', %s)", [model])
         # Once more, so that it has two corrections of which one is covered, or both at once.
         if number == 0:
