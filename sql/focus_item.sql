@@ -1,10 +1,6 @@
 -- What FOCUS, the FinOps Open Cost and Usage Specification, makes of the ledger: one line for each kind of token and each
 -- other priced thing, by day. The lines of a group of entries add up to the cost of those entries, to the last nano-unit.
 
-CREATE FUNCTION tokbudget._recorded_at(entry_id uuid) RETURNS timestamp with time zone
-    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', '_recorded_at_wrapper';
-COMMENT ON FUNCTION tokbudget._recorded_at(uuid) IS 'internal: when the entry with this id was recorded, as the id tells';
-
 CREATE FUNCTION tokbudget._unit_price(unit_prices jsonb, item text, is_meter boolean, is_stated boolean) RETURNS numeric
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', '_unit_price_wrapper';
 COMMENT ON FUNCTION tokbudget._unit_price(jsonb, text, boolean, boolean) IS

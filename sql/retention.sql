@@ -159,8 +159,7 @@ BEGIN
     -- What leaves must be in the balance rows and in the roll-ups, not in the tail.
     PERFORM tokbudget._take_checkpoint();
     PERFORM @extschema@.tb_refresh();
-    INSERT INTO tokbudget.departed_month (month, departed_at) VALUES (_detach.month, tokbudget._now())
-    ON CONFLICT ON CONSTRAINT departed_month_pkey DO UPDATE SET departed_at = EXCLUDED.departed_at;
+    PERFORM tokbudget._depart_usage(month);
     EXECUTE format('SELECT count(*) FROM %s', partition) INTO entries;
     EXECUTE format(
         'INSERT INTO tokbudget.carried (tenant_id, budget_id, window_start, carried_id, month, reserved_from, spent_units,

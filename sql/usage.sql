@@ -57,7 +57,8 @@ CREATE TABLE tokbudget.facet_usage (
     corrections bigint NOT NULL,
     retried_entries bigint NOT NULL,
     overrun_entries bigint NOT NULL,
-    CONSTRAINT facet_usage_pkey PRIMARY KEY (tenant_id, facet, grain, bucket_start, series_id)
+    is_departed boolean NOT NULL DEFAULT false,
+    CONSTRAINT facet_usage_pkey PRIMARY KEY (tenant_id, facet, grain, bucket_start, series_id, is_departed)
 ) WITH (fillfactor = 80);
 COMMENT ON TABLE tokbudget.facet_usage IS 'roll-up of the ledger by facet and by hour, day or month, UTC';
 COMMENT ON COLUMN tokbudget.facet_usage.tenant_id IS 'tenant that spent';
@@ -78,6 +79,7 @@ COMMENT ON COLUMN tokbudget.facet_usage.reported_cost IS 'sum of the costs that 
 COMMENT ON COLUMN tokbudget.facet_usage.unpriced_entries IS 'entries without a cost and not re-rated since, which the sums of money leave out';
 COMMENT ON COLUMN tokbudget.facet_usage.corrections IS 'entries that adjust, refund or re-rate an earlier one';
 COMMENT ON COLUMN tokbudget.facet_usage.retried_entries IS 'calls that had been tried before (attribute retry_count)';
+COMMENT ON COLUMN tokbudget.facet_usage.is_departed IS 'sums entries of a month that has left the ledger, which nobody can sum again';
 COMMENT ON COLUMN tokbudget.facet_usage.overrun_entries IS 'calls that used more than was held';
 
 CREATE TABLE tokbudget.subtree_usage (
@@ -100,7 +102,8 @@ CREATE TABLE tokbudget.subtree_usage (
     corrections bigint NOT NULL,
     retried_entries bigint NOT NULL,
     overrun_entries bigint NOT NULL,
-    CONSTRAINT subtree_usage_pkey PRIMARY KEY (tenant_id, account_id, grain, bucket_start, currency)
+    is_departed boolean NOT NULL DEFAULT false,
+    CONSTRAINT subtree_usage_pkey PRIMARY KEY (tenant_id, account_id, grain, bucket_start, currency, is_departed)
 ) WITH (fillfactor = 80);
 COMMENT ON TABLE tokbudget.subtree_usage IS 'roll-up of the ledger by hour, day or month, UTC, for each account with all that was below it when it was spent';
 COMMENT ON COLUMN tokbudget.subtree_usage.tenant_id IS 'tenant that spent';
@@ -121,6 +124,7 @@ COMMENT ON COLUMN tokbudget.subtree_usage.reported_cost IS 'sum of the costs tha
 COMMENT ON COLUMN tokbudget.subtree_usage.unpriced_entries IS 'entries without a cost and not re-rated since, which the sums of money leave out';
 COMMENT ON COLUMN tokbudget.subtree_usage.corrections IS 'entries that adjust, refund or re-rate an earlier one';
 COMMENT ON COLUMN tokbudget.subtree_usage.retried_entries IS 'calls that had been tried before (attribute retry_count)';
+COMMENT ON COLUMN tokbudget.subtree_usage.is_departed IS 'sums entries of a month that has left the ledger, which nobody can sum again';
 COMMENT ON COLUMN tokbudget.subtree_usage.overrun_entries IS 'calls that used more than was held';
 
 CREATE TYPE tokbudget.usage_fact AS (
@@ -184,6 +188,6 @@ COMMENT ON COLUMN tokbudget.usage_fact.retried_entries IS 'calls that had been t
 COMMENT ON COLUMN tokbudget.usage_fact.overrun_entries IS 'calls that used more than was held';
 SELECT pg_catalog.pg_extension_config_dump('tokbudget.departed_month', '');
 -- What is still in the ledger is summed anew by the first refresh after a restore.
-SELECT pg_catalog.pg_extension_config_dump('tokbudget.facet_usage', $filter$WHERE date_trunc('month', bucket_start, 'UTC') IN (SELECT month::timestamp AT TIME ZONE 'UTC' FROM tokbudget.departed_month)$filter$);
-SELECT pg_catalog.pg_extension_config_dump('tokbudget.subtree_usage', $filter$WHERE date_trunc('month', bucket_start, 'UTC') IN (SELECT month::timestamp AT TIME ZONE 'UTC' FROM tokbudget.departed_month)$filter$);
-SELECT pg_catalog.pg_extension_config_dump('tokbudget.usage_series', $filter$WHERE EXISTS (SELECT FROM tokbudget.facet_usage AS usage JOIN tokbudget.departed_month ON date_trunc('month', usage.bucket_start, 'UTC') = departed_month.month::timestamp AT TIME ZONE 'UTC' WHERE usage.tenant_id = usage_series.tenant_id AND usage.series_id = usage_series.series_id)$filter$);
+SELECT pg_catalog.pg_extension_config_dump('tokbudget.facet_usage', 'WHERE is_departed');
+SELECT pg_catalog.pg_extension_config_dump('tokbudget.subtree_usage', 'WHERE is_departed');
+SELECT pg_catalog.pg_extension_config_dump('tokbudget.usage_series', $filter$WHERE EXISTS (SELECT FROM tokbudget.facet_usage AS usage WHERE usage.tenant_id = usage_series.tenant_id AND usage.series_id = usage_series.series_id AND usage.is_departed)$filter$);

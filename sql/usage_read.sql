@@ -42,7 +42,7 @@ BEGIN
                 left_ends := left_ends || ends[part];
                 CONTINUE;
             END IF;
-            RETURN NEXT ROW(since, grain, inner_start, inner_end)::tokbudget.usage_segment;
+            RETURN QUERY SELECT since, grain, inner_start, inner_end;
             IF starts[part] < inner_start THEN
                 left_starts := left_starts || starts[part];
                 left_ends := left_ends || inner_start;
@@ -57,7 +57,7 @@ BEGIN
     END LOOP;
     FOR part IN 1..cardinality(starts) LOOP
         IF starts[part] < ends[part] THEN
-            RETURN NEXT ROW(since, 'entry', starts[part], ends[part])::tokbudget.usage_segment;
+            RETURN QUERY SELECT since, 'entry', starts[part], ends[part];
         END IF;
     END LOOP;
 END;

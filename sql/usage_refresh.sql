@@ -69,6 +69,25 @@ CREATE FUNCTION tokbudget._series_id(series text) RETURNS uuid
     AS $$ SELECT pg_catalog.encode(pg_catalog.substring(pg_catalog.sha256(pg_catalog.convert_to(series, 'UTF8')), 1, 16), 'hex')::pg_catalog.uuid $$;
 COMMENT ON FUNCTION tokbudget._series_id(text) IS 'internal: id of a series, made of all that it says';
 
+CREATE FUNCTION tokbudget._usage_measures(OUT names text, OUT sums text, OUT additions text)
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    measures CONSTANT text[] := '{entries, requests, input_tokens, cache_read_input_tokens, cache_write_input_tokens, output_tokens,
+        reasoning_output_tokens, cost, internal_cost, reported_cost, unpriced_entries, corrections, retried_entries, overrun_entries}';
+    money CONSTANT text[] := '{cost, internal_cost, reported_cost}';
+BEGIN
+    names := array_to_string(measures, ', ');
+    SELECT string_agg(format('sum(%1$I) AS %1$I', measure), ', ') INTO sums FROM unnest(measures) AS measure;
+    -- A sum of money is NULL as long as nothing had a price.
+    SELECT string_agg(format(CASE WHEN measure = ANY (money)
+        THEN '%1$I = COALESCE(u.%1$I + EXCLUDED.%1$I, u.%1$I, EXCLUDED.%1$I)'
+        ELSE '%1$I = u.%1$I + EXCLUDED.%1$I' END, measure), ', ') INTO additions FROM unnest(measures) AS measure;
+END;
+$$;
+COMMENT ON FUNCTION tokbudget._usage_measures() IS 'internal: the columns of the roll-ups that are sums, as SQL: their names, their sums, and the assignments that add them to the row u';
+
 CREATE FUNCTION tokbudget._refresh_usage(after pg_snapshot, after_own xid8, until pg_snapshot) RETURNS bigint
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
@@ -76,10 +95,7 @@ CREATE FUNCTION tokbudget._refresh_usage(after pg_snapshot, after_own xid8, unti
     SET work_mem = '64MB'
     AS $$
 DECLARE
-    measures CONSTANT text[] := '{entries, requests, input_tokens, cache_read_input_tokens, cache_write_input_tokens, output_tokens,
-        reasoning_output_tokens, cost, internal_cost, reported_cost, unpriced_entries, corrections,
-        retried_entries, overrun_entries}';
-    money CONSTANT text[] := '{cost, internal_cost, reported_cost}';
+    measure CONSTANT record := tokbudget._usage_measures();
     entries bigint;
 BEGIN
     -- Each grain is summed from the finer one, as far as there is one.
@@ -173,7 +189,7 @@ BEGIN
             SELECT tenant_id, facet, grain, bucket_start, series_id, %2$s
             FROM facet
             ORDER BY tenant_id, facet COLLATE "C", grain COLLATE "C", bucket_start, series_id
-            ON CONFLICT (tenant_id, facet, grain, bucket_start, series_id) DO UPDATE SET %3$s
+            ON CONFLICT ON CONSTRAINT facet_usage_pkey DO UPDATE SET %3$s
         ),
         own_hour AS (
             SELECT tenant_id, account_ids, currency, hour, %1$s FROM fact GROUP BY 1, 2, 3, 4
@@ -199,16 +215,10 @@ BEGIN
                 UNION ALL SELECT 'month', subtree_month.* FROM subtree_month
             ) AS bucket
             ORDER BY tenant_id, account_id, grain COLLATE "C", bucket_start, currency COLLATE "C"
-            ON CONFLICT (tenant_id, account_id, grain, bucket_start, currency) DO UPDATE SET %3$s
+            ON CONFLICT ON CONSTRAINT subtree_usage_pkey DO UPDATE SET %3$s
         )
         SELECT COALESCE(sum(fact.entries), 0) FROM fact
-        $sql$,
-        (SELECT string_agg(format('sum(%1$I) AS %1$I', measure), ', ') FROM unnest(measures) AS measure),
-        array_to_string(measures, ', '),
-        -- A sum of money is NULL as long as nothing had a price.
-        (SELECT string_agg(format(CASE WHEN measure = ANY (money)
-            THEN '%1$I = COALESCE(u.%1$I + EXCLUDED.%1$I, u.%1$I, EXCLUDED.%1$I)'
-            ELSE '%1$I = u.%1$I + EXCLUDED.%1$I' END, measure), ', ') FROM unnest(measures) AS measure))
+        $sql$, measure.sums, measure.names, measure.additions)
     INTO entries USING after, after_own, until;
     RETURN entries;
 END;
@@ -220,13 +230,41 @@ CREATE FUNCTION tokbudget._forget_usage() RETURNS void
     LANGUAGE sql VOLATILE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
     AS $$
-    DELETE FROM tokbudget.facet_usage
-    WHERE date_trunc('month', bucket_start, 'UTC') NOT IN (SELECT timezone('UTC', month::timestamp) FROM tokbudget.departed_month);
-    DELETE FROM tokbudget.subtree_usage
-    WHERE date_trunc('month', bucket_start, 'UTC') NOT IN (SELECT timezone('UTC', month::timestamp) FROM tokbudget.departed_month);
+    DELETE FROM tokbudget.facet_usage WHERE NOT is_departed;
+    DELETE FROM tokbudget.subtree_usage WHERE NOT is_departed;
     DELETE FROM tokbudget.usage_series
     WHERE NOT EXISTS (
         SELECT FROM tokbudget.facet_usage AS usage WHERE usage.tenant_id = usage_series.tenant_id AND usage.series_id = usage_series.series_id
     );
 $$;
-COMMENT ON FUNCTION tokbudget._forget_usage() IS 'internal: takes all months out of the roll-ups that the ledger still has';
+COMMENT ON FUNCTION tokbudget._forget_usage() IS 'internal: takes out of the roll-ups all that is in the ledger';
+
+CREATE FUNCTION tokbudget._depart_usage(month date) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    measure CONSTANT record := tokbudget._usage_measures();
+    month_start CONSTANT timestamp with time zone := timezone('UTC', month::timestamp);
+    month_end CONSTANT timestamp with time zone := timezone('UTC', month + interval '1 month');
+    roll_up record;
+BEGIN
+    FOR roll_up IN
+        VALUES ('facet_usage', 'tenant_id, facet, grain, bucket_start, series_id'),
+            ('subtree_usage', 'tenant_id, account_id, grain, bucket_start, currency')
+    LOOP
+        -- Added, because a month can leave more than once.
+        EXECUTE format($sql$
+            WITH gone AS (
+                DELETE FROM tokbudget.%1$I WHERE bucket_start >= $1 AND bucket_start < $2 AND NOT is_departed RETURNING *
+            )
+            INSERT INTO tokbudget.%1$I AS u (%2$s, %3$s, is_departed) SELECT %2$s, %3$s, true FROM gone
+            ON CONFLICT ON CONSTRAINT %4$I DO UPDATE SET %5$s
+            $sql$, roll_up.column1, roll_up.column2, measure.names, roll_up.column1 || '_pkey', measure.additions)
+        USING month_start, month_end;
+    END LOOP;
+    INSERT INTO tokbudget.departed_month (month, departed_at) VALUES (_depart_usage.month, tokbudget._now())
+    ON CONFLICT ON CONSTRAINT departed_month_pkey DO UPDATE SET departed_at = EXCLUDED.departed_at;
+END;
+$$;
+COMMENT ON FUNCTION tokbudget._depart_usage(date) IS 'internal: notes that what the roll-ups sum of a month leaves the ledger';

@@ -30,12 +30,6 @@ fn _check_time_zone(time_zone: &str) -> bool {
     time_zone.parse::<Tz>().is_ok()
 }
 
-/// When an entry was recorded, as its id tells.
-#[pg_extern(sql = false)]
-fn _recorded_at(entry_id: pgrx::Uuid) -> Option<TimestampWithTimeZone> {
-    clock::to_postgres(id::instant_of(*entry_id.as_bytes()))
-}
-
 #[pg_extern(sql = false)]
 fn _new_entry_id(tenant_id: i32) -> Option<pgrx::Uuid> {
     or_put_aside(in_spi(|_| Ok(pgrx::Uuid::from_bytes(id::Uuids::new(tenant_id, clock::now())?.make()))))
