@@ -40,6 +40,7 @@ extension_sql_file!("../sql/upkeep.sql", name = "upkeep", requires = ["engine"])
 extension_sql_file!("../sql/verify.sql", name = "verify", requires = ["upkeep"]);
 extension_sql_file!("../sql/chargeback.sql", name = "chargeback", requires = ["verify"]);
 extension_sql_file!("../sql/invoice.sql", name = "invoice", requires = ["chargeback"]);
-extension_sql_file!("../sql/reconcile.sql", name = "reconcile", requires = ["invoice"]);
+extension_sql_file!("../sql/invoice_load.sql", name = "invoice_load", requires = ["invoice"]);
+extension_sql_file!("../sql/reconcile.sql", name = "reconcile", requires = ["invoice_load"]);
 extension_sql_file!("../sql/reconcile_explain.sql", name = "reconcile_explain", requires = ["reconcile"]);
 extension_sql_file!("../sql/privilege.sql", name = "privilege", requires = ["reconcile_explain"], finalize);
