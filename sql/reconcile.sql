@@ -103,7 +103,8 @@ CREATE FUNCTION tokbudget._invoice_sums(
             AND invoice_line.starts_at >= _invoice_sums.since AND invoice_line.starts_at < _invoice_sums.until
             AND invoice_line.replaced_by_invoice_id IS NULL
             AND _invoice_sums.account_id = ANY (account.ancestor_ids || account.account_id)
-    ), name AS (
+    ), name AS MATERIALIZED (
+        -- Once for every name and not for every line: what the book does not have takes long to look for.
         SELECT named.model, named.currency,
             COALESCE(tokbudget._canonical_model(named.model, _invoice_sums.provider, named.currency), named.model) AS canonical
         FROM (SELECT DISTINCT line.model, line.currency FROM line WHERE line.model IS NOT NULL) AS named
@@ -183,7 +184,7 @@ CREATE FUNCTION tokbudget._ledger_sums(
             -- Without a price nobody knows who sold it, except by the name.
             AND (entry.provider = _ledger_sums.provider OR (entry.provider IS NULL AND entry.request_model = ANY (_ledger_sums.models)))
         GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
-    ), name AS (
+    ), name AS MATERIALIZED (
         SELECT named.request_model, named.response_model, named.currency,
             COALESCE(tokbudget._canonical_model(named.response_model, _ledger_sums.provider, named.currency),
                 tokbudget._canonical_model(named.request_model, _ledger_sums.provider, named.currency),

@@ -81,5 +81,6 @@ extension_sql_file!("../sql/backtest.sql", name = "backtest", requires = ["anoma
 extension_sql_file!("../sql/scenario.sql", name = "scenario", requires = ["backtest"]);
 extension_sql_file!("../sql/invoice.sql", name = "invoice", requires = ["scenario"]);
 extension_sql_file!("../sql/reconcile.sql", name = "reconcile", requires = ["invoice"]);
-extension_sql_file!("../sql/reconcile_explain.sql", name = "reconcile_explain", requires = ["reconcile"]);
+extension_sql_file!("../sql/invoice_load.sql", name = "invoice_load", requires = ["reconcile"]);
+extension_sql_file!("../sql/reconcile_explain.sql", name = "reconcile_explain", requires = ["invoice_load"]);
 extension_sql_file!("../sql/privilege.sql", name = "privilege", requires = ["reconcile_explain"], finalize);

@@ -149,6 +149,7 @@ fn what_cannot_be_read_says_where() {
         bad("\"input_tokens\": 1000", "\"input_tokens\": 1e30"),
         "data[0].results[0].input_tokens: out of range: up to 20 digits before the point and 40 after it"
     );
+    assert_eq!(bad("key_abc", "key\\u0000"), "data[0].results[0].api_key_id: a text with a NUL");
     assert_eq!(bad("1730505600", "1"), "data[0].end_time: not after start_time");
     let anthropic = fixture("anthropic_cost.json");
     assert_eq!(error(&anthropic.replace("123.78912", "abc")), "data[0].results[0].amount: not a decimal number");

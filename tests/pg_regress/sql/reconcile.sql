@@ -108,6 +108,27 @@ SELECT * FROM parts('2026-01-01', '2026-01-09') WHERE model = 'total';
 SELECT bool_and(adds_up) FROM parts('2026-01-01', '2026-01-09', '{day,model,key}');
 SELECT bool_and(adds_up) FROM parts('2026-01-01', '2026-01-09', '{day}');
 
+-- 9 and 10 January: 1000 in of rc-b on the 9th, and 500 that began on it and were recorded on the 10th, where 200 are its own. With quantities
+-- on both sides the 500 are 0.0005 on the one day and -0.0005 on the other.
+SELECT spend('2026-01-09 10:00+00', 'rc/app', 'rc-b', '{"input_tokens": 1000, "output_tokens": 0}') IS NOT NULL;
+SET tokbudget.clock = '2026-01-09 23:59:00+00';
+SELECT reservation AS held FROM tb_reserve('rc/app', model => 'rc-b', input_tokens => 500, max_output_tokens => 0) \gset
+SET tokbudget.clock = '2026-01-10 00:01:00+00';
+SELECT cost FROM tb_commit(:'held', '{"input_tokens": 500, "output_tokens": 0}');
+SELECT spend('2026-01-10 10:00+00', 'rc/app', 'rc-b', '{"input_tokens": 200, "output_tokens": 0}') IS NOT NULL;
+SELECT * FROM load('2026-01-09,rc-b,,2,1500,,0,0.0015,USD,k1
+2026-01-10,rc-b,,1,200,,0,0.0002,USD,k1');
+SELECT * FROM parts('2026-01-09', '2026-01-11');
+
+-- 11 January: 1000 in without a price; priced later at 3 a million, 0.003 as the provider has it. The new rating counts with its entry.
+SELECT spend('2026-01-11 10:00+00', 'rc/app', 'rc-late', '{"input_tokens": 1000, "output_tokens": 0}') IS NOT NULL;
+SELECT * FROM load('2026-01-11,rc-late,,1,1000,,0,0.003,USD,k1');
+SELECT * FROM parts('2026-01-11', '2026-01-12') WHERE model <> 'total';
+SET tokbudget.clock = '2026-02-07 10:00:00+00';
+SELECT tb_set_price('rc-late', 'reco', 3, 10, effective_at => '2020-01-01') > 0;
+SELECT model, new_cost FROM tb_rerate('rc', model => 'rc-late', since => '2026-01-01', until => '2026-02-01');
+SELECT * FROM parts('2026-01-11', '2026-01-12') WHERE model <> 'total';
+
 -- An export of usage beside one of costs: its tokens count and not those of the other. OpenAI's page, then its costs.
 SELECT tb_create_account('ro') > 0;
 SELECT spend('2024-11-01 12:00+00', 'ro', 'openai/gpt-4o-mini', '{"prompt_tokens": 1000, "completion_tokens": 500, "prompt_tokens_details": {"cached_tokens": 800}}') IS NOT NULL;
@@ -119,7 +140,7 @@ SELECT model, invoice_input_tokens, ledger_input_tokens, invoice_cost, ledger_co
 SELECT is_new, format, lines, costs FROM tb_load_invoice('ro', '{"object": "page", "data": [{"object": "bucket", "start_time": 1730419200, "end_time": 1730505600, "results": [
     {"object": "organization.costs.result", "amount": {"value": "0.00003", "currency": "usd"}, "line_item": "gpt-4o-mini-2024-07-18, input", "quantity": 200.0, "quantity_unit": "tokens"},
     {"object": "organization.costs.result", "amount": {"value": 6e-05, "currency": "usd"}, "line_item": "gpt-4o-mini-2024-07-18, cached input", "quantity": 0.8, "quantity_unit": "1000_tokens"},
-    {"object": "organization.costs.result", "amount": {"value": 0.0003, "currency": "usd"}, "line_item": "gpt-4o-mini-2024-07-18, output"},
+    {"object": "organization.costs.result", "amount": {"value": 0.0003, "currency": "usd"}, "line_item": "gpt-4o-mini-2024-07-18, output", "quantity": 500.0, "quantity_unit": "tokens"},
     {"object": "organization.costs.result", "amount": {"value": 0.01, "currency": "usd"}, "line_item": "web search tool calls"}]}], "has_more": false}');
 -- 200 * 0.15e-6 + 800 * 0.075e-6 + 500 * 0.6e-6 = 0.00003 + 0.00006 + 0.0003 = 0.00039, as invoiced.
 SELECT model, invoice_input_tokens, invoice_output_tokens, invoice_cost, ledger_cost, difference, other_charges, reason
