@@ -37,10 +37,10 @@ extension_sql_file!("../sql/rollup.sql", name = "rollup", requires = ["partition
 extension_sql_file!("../sql/usage.sql", name = "usage", requires = ["rollup"]);
 extension_sql_file!("../sql/usage_refresh.sql", name = "usage_refresh", requires = ["usage"]);
 extension_sql_file!("../sql/usage_read.sql", name = "usage_read", requires = ["usage_refresh"]);
-extension_sql_file!("../sql/session_refresh.sql", name = "session_refresh", requires = ["usage_read"]);
+extension_sql_file!("../sql/session_usage.sql", name = "session_usage", requires = ["usage_read"]);
+extension_sql_file!("../sql/session_refresh.sql", name = "session_refresh", requires = ["session_usage"]);
 extension_sql_file!("../sql/session_read.sql", name = "session_read", requires = ["session_refresh"]);
-extension_sql_file!("../sql/session_usage.sql", name = "session_usage", requires = ["session_read"]);
-extension_sql_file!("../sql/refresh.sql", name = "refresh", requires = ["session_usage"]);
+extension_sql_file!("../sql/refresh.sql", name = "refresh", requires = ["session_read"]);
 extension_sql_file!("../sql/retention.sql", name = "retention", requires = ["refresh"]);
 extension_sql_file!("../sql/checkpoint.sql", name = "checkpoint", requires = ["retention"]);
 extension_sql_file!("../sql/engine.sql", name = "engine", requires = ["checkpoint"]);
