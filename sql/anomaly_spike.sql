@@ -16,7 +16,7 @@ BEGIN
                 SELECT series.workflow, usage.bucket_start AS hour, usage.cost, series.currency
                 FROM tokbudget.facet_usage AS usage
                 JOIN tokbudget.usage_series AS series ON series.tenant_id = usage.tenant_id AND series.series_id = usage.series_id
-                WHERE usage.tenant_id = (_spend_by_hour.account).tenant_id AND usage.facet = 'tenant_work' AND usage.grain = 'hour'
+                WHERE usage.tenant_id = (_spend_by_hour.account).tenant_id AND usage.facet = 'tenant_workflow' AND usage.grain = 'hour'
                     AND usage.bucket_start = ANY (_spend_by_hour.hours)
                 UNION ALL
                 SELECT fact.workflow, fact.hour, fact.cost, fact.currency

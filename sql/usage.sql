@@ -23,7 +23,7 @@ CREATE TABLE tokbudget.usage_series (
 COMMENT ON TABLE tokbudget.usage_series IS 'what the rows of tokbudget.facet_usage are about: one row for each combination of the attributes of a facet';
 COMMENT ON COLUMN tokbudget.usage_series.tenant_id IS 'tenant that spent';
 COMMENT ON COLUMN tokbudget.usage_series.series_id IS 'id: the first half of the SHA-256 of all that the row says';
-COMMENT ON COLUMN tokbudget.usage_series.facet IS 'account (cost center), model (provider, model, operation, service tier), work (workflow, step, outcome, agent), user (end user), each by account and cost center; tenant_model, and tenant_work without the agent, are the same for the root with all below it';
+COMMENT ON COLUMN tokbudget.usage_series.facet IS 'account (cost center), model (provider, model, operation, service tier), work (workflow, step, outcome, agent), user (end user), each by account and cost center; tenant_model, tenant_work without the agent and tenant_workflow with the workflow alone are the same for the root with all below it';
 COMMENT ON COLUMN tokbudget.usage_series.account_ids IS 'account that spent, last, below those above it, as they were when it spent';
 COMMENT ON COLUMN tokbudget.usage_series.cost_center IS 'where the spend is charged';
 COMMENT ON COLUMN tokbudget.usage_series.currency IS 'currency of the costs, ISO 4217 or a unit of its own';

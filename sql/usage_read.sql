@@ -130,6 +130,7 @@ CREATE FUNCTION tokbudget._facet(by text[], account tokbudget.account) RETURNS t
     SELECT CASE
         WHEN by <@ ARRAY[]::text[] THEN 'subtree'
         WHEN account.parent_id IS NULL AND by <@ ARRAY['provider', 'model', 'operation', 'service_tier'] THEN 'tenant_model'
+        WHEN account.parent_id IS NULL AND by <@ ARRAY['workflow'] THEN 'tenant_workflow'
         WHEN account.parent_id IS NULL AND by <@ ARRAY['workflow', 'step', 'outcome'] THEN 'tenant_work'
         WHEN by <@ ARRAY['account', 'cost_center'] THEN 'account'
         WHEN by <@ ARRAY['account', 'cost_center', 'provider', 'model', 'operation', 'service_tier'] THEN 'model'
@@ -144,7 +145,7 @@ CREATE FUNCTION tokbudget._grains(facet text) RETURNS text[]
     SET search_path = pg_catalog, pg_temp
     AS $$
     SELECT CASE
-        WHEN facet IN ('subtree', 'tenant_model') THEN '{hour, day, month}'::text[]
+        WHEN facet IN ('subtree', 'tenant_model', 'tenant_workflow') THEN '{hour, day, month}'::text[]
         WHEN facet IN ('account', 'tenant_work') THEN '{day, month}'
         WHEN facet IS NOT NULL THEN '{month}'
         ELSE '{}'

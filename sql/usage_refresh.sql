@@ -143,6 +143,18 @@ BEGIN
             SELECT tenant_id, date_trunc('month', bucket_start, 'UTC') AS bucket_start, account_ids, currency, workflow, step, outcome, %1$s
             FROM tenant_work_day GROUP BY 1, 2, 3, 4, 5, 6, 7
         ),
+        tenant_workflow_hour AS (
+            SELECT tenant_id, date_trunc('hour', hour, 'UTC') AS bucket_start, account_ids[1:1] AS account_ids, currency, workflow, %1$s
+            FROM fact GROUP BY 1, 2, 3, 4, 5
+        ),
+        tenant_workflow_day AS (
+            SELECT tenant_id, date_trunc('day', bucket_start, 'UTC') AS bucket_start, account_ids, currency, workflow, %1$s
+            FROM tenant_workflow_hour GROUP BY 1, 2, 3, 4, 5
+        ),
+        tenant_workflow_month AS (
+            SELECT tenant_id, date_trunc('month', bucket_start, 'UTC') AS bucket_start, account_ids, currency, workflow, %1$s
+            FROM tenant_workflow_day GROUP BY 1, 2, 3, 4, 5
+        ),
         facet_row AS (
             SELECT 'account' AS facet, 'day' AS grain, tenant_id, bucket_start, account_ids, cost_center, currency,
                 NULL AS provider, NULL AS model, NULL AS operation, NULL AS service_tier, NULL AS workflow, NULL AS step, NULL AS outcome, NULL AS agent, NULL AS end_user, %2$s FROM account_day
@@ -164,6 +176,12 @@ BEGIN
                 NULL, NULL, NULL, NULL, workflow, step, outcome, NULL, NULL, %2$s FROM tenant_work_day
             UNION ALL SELECT 'tenant_work', 'month', tenant_id, bucket_start, account_ids, NULL, currency,
                 NULL, NULL, NULL, NULL, workflow, step, outcome, NULL, NULL, %2$s FROM tenant_work_month
+            UNION ALL SELECT 'tenant_workflow', 'hour', tenant_id, bucket_start, account_ids, NULL, currency,
+                NULL, NULL, NULL, NULL, workflow, NULL, NULL, NULL, NULL, %2$s FROM tenant_workflow_hour
+            UNION ALL SELECT 'tenant_workflow', 'day', tenant_id, bucket_start, account_ids, NULL, currency,
+                NULL, NULL, NULL, NULL, workflow, NULL, NULL, NULL, NULL, %2$s FROM tenant_workflow_day
+            UNION ALL SELECT 'tenant_workflow', 'month', tenant_id, bucket_start, account_ids, NULL, currency,
+                NULL, NULL, NULL, NULL, workflow, NULL, NULL, NULL, NULL, %2$s FROM tenant_workflow_month
         ),
         facet AS MATERIALIZED (
             SELECT tokbudget._series_id(ROW(facet_row.facet, account_ids, cost_center, currency, provider, model, operation,

@@ -22,13 +22,14 @@ SELECT obj_description('tokbudget'::regnamespace, 'pg_namespace') IS NOT NULL AS
 -- A public function's comment says which errors it raises, unless it raises none.
 SELECT proname AS says_no_error FROM member_function WHERE pronamespace = 'public'::regnamespace AND obj_description(oid, 'pg_proc') NOT LIKE '%TB0%' ORDER BY proname COLLATE "C";
 
--- SET search_path on everything in SQL and PL/pgSQL, and on every definer function.
+-- SET search_path on everything in SQL and PL/pgSQL, and on every definer function. Those in SQL that have none become part of the
+-- statements that call them, and name schemas and operators in full.
 SELECT p.proname AS without_search_path, l.lanname FROM member_function p JOIN pg_language l ON l.oid = p.prolang
 WHERE l.lanname IN ('sql', 'plpgsql') AND NOT EXISTS (SELECT FROM unnest(p.proconfig) AS c WHERE c LIKE 'search_path=%') ORDER BY p.proname COLLATE "C";
 SELECT oid::regprocedure AS definer_without_search_path FROM member_function
 WHERE prosecdef AND NOT coalesce(proconfig @> ARRAY['search_path=pg_catalog, pg_temp'], false);
 SELECT proname AS definer FROM member_function WHERE prosecdef ORDER BY proname COLLATE "C";
--- Only what is meant for clients, and the trigger on their tables, is a definer function.
+-- Only what is meant for clients, the trigger on their tables, and what views call, which then show no more than the reader may see.
 SELECT oid::regprocedure AS internal_definer FROM member_function WHERE prosecdef AND pronamespace <> 'public'::regnamespace AND prorettype <> 'trigger'::regtype;
 
 -- What PUBLIC may execute, and what it may do with tables.
@@ -36,7 +37,7 @@ SELECT p.pronamespace::regnamespace AS schema, p.proname FROM member_function p
 WHERE EXISTS (SELECT FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS a WHERE a.grantee = 0 AND a.privilege_type = 'EXECUTE') ORDER BY 1, p.proname COLLATE "C";
 SELECT c.relname, a.privilege_type FROM member_relation c, aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) AS a WHERE a.grantee = 0;
 
--- Every table that holds data is dumped; the book of prices that ships is not.
+-- Every table that holds data is dumped; the book of prices that ships is not, nor are sums that the ledger gives again.
 SELECT c.oid::regclass AS holds_data_and_is_not_dumped FROM member_relation c
 WHERE c.relkind IN ('r', 'S') AND NOT EXISTS (SELECT FROM pg_extension e WHERE e.extname = 'tokbudget' AND c.oid = ANY (e.extconfig)) ORDER BY 1;
 SELECT c.relation::regclass, c.condition FROM pg_extension e, ROWS FROM (unnest(e.extconfig), unnest(e.extcondition)) AS c (relation, condition) WHERE e.extname = 'tokbudget' ORDER BY 1;

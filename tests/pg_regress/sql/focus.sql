@@ -82,9 +82,12 @@ SELECT name, min(view) AS only_in FROM columns GROUP BY name HAVING count(*) = 1
 -- To the nano-unit: by month and account what chargeback says, of all tenants of this database.
 CREATE VIEW fx_focus AS
 SELECT billing_period_start::date AS period, tenant, account, sum(billed_cost) AS cost, sum(internal_cost) AS internal_cost
-FROM (SELECT DISTINCT name FROM tokbudget.tenant) AS root, tb_focus(root.name) GROUP BY 1, 2, 3;
+FROM (SELECT DISTINCT name FROM tokbudget.tenant) AS root, tb_focus(root.name)
+WHERE billing_period_start::date NOT IN (SELECT month FROM tokbudget.departed_month) GROUP BY 1, 2, 3;
 CREATE VIEW fx_chargeback AS
-SELECT period, tenant, account, sum(COALESCE(cost, 0)) AS cost, sum(COALESCE(internal_cost, 0)) AS internal_cost FROM tokbudget.chargeback GROUP BY 1, 2, 3;
+SELECT period, tenant, account, sum(COALESCE(cost, 0)) AS cost, sum(COALESCE(internal_cost, 0)) AS internal_cost FROM tokbudget.chargeback
+-- Chargeback keeps what has left the ledger.
+WHERE period NOT IN (SELECT month FROM tokbudget.departed_month) GROUP BY 1, 2, 3;
 SELECT count(*) AS differences FROM ((TABLE fx_focus EXCEPT TABLE fx_chargeback) UNION ALL (TABLE fx_chargeback EXCEPT TABLE fx_focus)) AS x;
 SELECT count(*) > 3 AS is_something_compared FROM fx_focus;
 DROP VIEW fx_focus, fx_chargeback;
