@@ -113,7 +113,8 @@ pub fn detect(document: &Value) -> Result<Format, ReadError> {
     for page in pages(document)? {
         for bucket in page.children("data").map_err(|_| ReadError::new("document", UNKNOWN))? {
             is_anthropic |= bucket.get("starting_at").is_some();
-            for result in bucket.children("results").map_err(|_| ReadError::new("document", UNKNOWN))? {
+            let results = bucket.children("results").map_err(|_| ReadError::new("document", UNKNOWN))?;
+            if let Some(result) = results.into_iter().next() {
                 let object = result.text("object")?.unwrap_or_default();
                 return if object == "organization.costs.result" {
                     Ok(Format::OpenaiCosts)
