@@ -10,9 +10,9 @@ CLIENTS = 8
 INTERVAL_SECONDS = 3
 TREE = Tree("load", teams=20, agents=1000, every="month")
 USAGE = '{"prompt_tokens": 200, "completion_tokens": 120, "total_tokens": 320}'
-# As the generated ledger has it: workflows of several steps, sessions, users.
+# As in the generated ledger an agent works for one workflow, in several steps and sessions; a few users ask for most of it.
 SCRIPT = rf"""{TREE.pick()}
-\set workflow random(1, 40)
+\set workflow :agent % 40
 \set step random(1, 6)
 \set session random(1, 100000)
 \set user random_zipfian(1, 10000, 1.1)
