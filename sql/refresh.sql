@@ -57,7 +57,7 @@ BEGIN
         DELETE FROM tokbudget.rollup;
     END IF;
     LOOP
-        batch := tokbudget._refresh(1000000, true);
+        batch := tokbudget._refresh(250000, true);
         entries := entries + batch.entries;
         EXIT WHEN NOT batch.is_pending;
     END LOOP;

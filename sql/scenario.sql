@@ -89,7 +89,8 @@ DECLARE
     today date;
     measured record;
     is_thin boolean;
-    result tokbudget.scenario;
+    result record;
+    profile text;
     expected numeric;
     why text;
 BEGIN
@@ -117,6 +118,7 @@ BEGIN
         min(daily.day) AS first_day, max(daily.day) AS last_day
     INTO measured FROM daily;
     is_thin := measured.days < days_min OR COALESCE(measured.mean, 0) <= 0;
+    SELECT (NULL::tokbudget.scenario).* INTO result;
     result.account := found_account.path;
     result.meter := tb_scenarios.meter;
     result.currency := CASE WHEN is_money THEN (SELECT tenant.currency FROM tokbudget.tenant WHERE tenant.tenant_id = found_account.tenant_id) END;
@@ -128,8 +130,9 @@ BEGIN
         ELSE format('%s of %s days from %s to %s (%s): mean %s a day, 95th percentile %s', tb_scenarios.meter, measured.days,
             to_char(measured.first_day, 'YYYY-MM-DD'), to_char(measured.last_day, 'YYYY-MM-DD'), tb_scenarios.time_zone,
             result.daily_mean, result.daily_p95) END;
-    FOREACH result.profile IN ARRAY ARRAY['baseline', 'growth', 'stress'] LOOP
-        CASE result.profile
+    FOREACH profile IN ARRAY ARRAY['baseline', 'growth', 'stress'] LOOP
+        result.profile := profile;
+        CASE profile
             WHEN 'baseline' THEN
                 expected := 1;
                 why := 'as it was';

@@ -143,12 +143,12 @@ CREATE TYPE tokbudget.usage_fact AS (
     agent text,
     end_user text,
     entries bigint,
-    requests numeric,
-    input_tokens numeric,
-    cache_read_input_tokens numeric,
-    cache_write_input_tokens numeric,
-    output_tokens numeric,
-    reasoning_output_tokens numeric,
+    requests bigint,
+    input_tokens bigint,
+    cache_read_input_tokens bigint,
+    cache_write_input_tokens bigint,
+    output_tokens bigint,
+    reasoning_output_tokens bigint,
     cost numeric,
     internal_cost numeric,
     reported_cost numeric,
@@ -157,9 +157,9 @@ CREATE TYPE tokbudget.usage_fact AS (
     retried_entries bigint,
     overrun_entries bigint
 );
-COMMENT ON TYPE tokbudget.usage_fact IS 'entries of one hour that agree in all attributes, summed';
+COMMENT ON TYPE tokbudget.usage_fact IS 'what an entry adds to the roll-ups';
 COMMENT ON COLUMN tokbudget.usage_fact.tenant_id IS 'tenant that spent';
-COMMENT ON COLUMN tokbudget.usage_fact.hour IS 'start of the hour in which they were recorded';
+COMMENT ON COLUMN tokbudget.usage_fact.hour IS 'start of the hour in which it was recorded';
 COMMENT ON COLUMN tokbudget.usage_fact.account_ids IS 'account that spent, last, below those above it';
 COMMENT ON COLUMN tokbudget.usage_fact.cost_center IS 'where the spend is charged';
 COMMENT ON COLUMN tokbudget.usage_fact.currency IS 'currency of the costs';

@@ -12,8 +12,22 @@ CREATE FUNCTION tokbudget._usage_facts(after pg_snapshot, after_own xid8, until 
     AS $$
 BEGIN
     RETURN QUERY
-    WITH repriced AS (
-        SELECT DISTINCT ON (earlier.entry_id) earlier.*
+    SELECT entry.tenant_id, date_trunc('hour', entry.recorded_at, 'UTC'),
+        entry.account_ids[1:array_position(entry.account_ids, entry.account_id)], entry.cost_center, entry.currency, entry.provider,
+        entry.request_model, entry.operation, entry.service_tier, entry.workflow, entry.step, entry.outcome, entry.agent, entry.end_user,
+        1::bigint, entry.requests, entry.input_tokens, entry.cache_read_input_tokens, entry.cache_write_input_tokens, entry.output_tokens,
+        entry.reasoning_output_tokens, entry.cost, entry.internal_cost, entry.reported_cost, (entry.cost IS NULL)::integer::bigint,
+        (entry.corrects_entry_id IS NOT NULL)::integer::bigint, COALESCE(entry.retry_count > 0, false)::integer::bigint,
+        entry.overrun::integer::bigint
+    FROM tokbudget._entries_since(after, after_own, until) AS entry
+    WHERE entry.kind <> ALL (ARRAY['expire', 'transfer'])
+    UNION ALL
+    SELECT repriced.tenant_id, date_trunc('hour', repriced.recorded_at, 'UTC'),
+        repriced.account_ids[1:array_position(repriced.account_ids, repriced.account_id)], repriced.cost_center, repriced.currency,
+        repriced.provider, repriced.request_model, repriced.operation, repriced.service_tier, repriced.workflow, repriced.step,
+        repriced.outcome, repriced.agent, repriced.end_user, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, -1, 0, 0, 0
+    FROM (
+        SELECT DISTINCT ON (earlier.tenant_id, earlier.entry_id) earlier.*
         FROM tokbudget._entries_since(after, after_own, until) AS correction
         JOIN tokbudget.entry AS earlier
             ON earlier.tenant_id = correction.tenant_id
@@ -25,29 +39,11 @@ BEGIN
                 WHERE other.tenant_id = correction.tenant_id AND other.corrects_entry_id = correction.corrects_entry_id
                     AND pg_visible_in_snapshot(other.written_by, after) AND other.written_by <> after_own
             )
-    ),
-    counted AS (
-        SELECT entry.*, 1 AS entries, CASE WHEN entry.cost IS NULL THEN 1 ELSE 0 END AS unpriced
-        FROM tokbudget._entries_since(after, after_own, until) AS entry
-        WHERE entry.kind <> ALL (ARRAY['expire', 'transfer'])
-        UNION ALL
-        SELECT repriced.*, 0, -1 FROM repriced
-    )
-    SELECT counted.tenant_id, date_trunc('hour', counted.recorded_at, 'UTC'),
-        counted.account_ids[1:array_position(counted.account_ids, counted.account_id)], counted.cost_center, counted.currency,
-        counted.provider, counted.request_model, counted.operation, counted.service_tier, counted.workflow, counted.step,
-        counted.outcome, counted.agent, counted.end_user,
-        sum(entries), sum(entries * requests), sum(entries * input_tokens), sum(entries * cache_read_input_tokens),
-        sum(entries * cache_write_input_tokens), sum(entries * output_tokens), sum(entries * reasoning_output_tokens),
-        sum(cost) FILTER (WHERE entries = 1), sum(internal_cost) FILTER (WHERE entries = 1), sum(reported_cost) FILTER (WHERE entries = 1),
-        sum(unpriced), count(*) FILTER (WHERE entries = 1 AND corrects_entry_id IS NOT NULL),
-        count(*) FILTER (WHERE entries = 1 AND retry_count > 0), count(*) FILTER (WHERE entries = 1 AND overrun)
-    FROM counted
-    GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14;
+    ) AS repriced;
 END;
 $$;
 COMMENT ON FUNCTION tokbudget._usage_facts(pg_snapshot, xid8, pg_snapshot) IS
-    'internal: the entries that tokbudget._entries_since gives, summed by hour and by all attributes of the roll-ups';
+    'internal: what the entries that tokbudget._entries_since gives add to the roll-ups';
 
 CREATE FUNCTION tokbudget._usage_tail(tenant_id integer) RETURNS SETOF tokbudget.usage_fact
     LANGUAGE plpgsql STABLE PARALLEL SAFE
