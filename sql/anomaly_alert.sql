@@ -114,6 +114,16 @@ DECLARE
 BEGIN
     written := 0;
     is_pending := false;
+    -- One after the other, and none waits. Under an old snapshot another one's rows would be met too late.
+    BEGIN
+        LOCK TABLE tokbudget.anomaly_progress IN SHARE ROW EXCLUSIVE MODE NOWAIT;
+    EXCEPTION WHEN lock_not_available THEN
+        is_pending := true;
+    END;
+    IF is_pending OR current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+        is_pending := true;
+        RETURN;
+    END IF;
     FOR next IN
         SELECT a AS account, p.judged_until, p.tenant_id IS NULL AS is_new
         FROM tokbudget.account AS a
@@ -133,13 +143,11 @@ BEGIN
             is_pending := true;
             RETURN;
         END IF;
-        -- Only where it is missing: it would wait for whoever changes the row.
         IF next.is_new THEN
             INSERT INTO tokbudget.anomaly_progress (tenant_id) VALUES (top_account.tenant_id) ON CONFLICT DO NOTHING;
         END IF;
         SELECT p.baselines, p.baselines_at INTO usual, usual_at FROM tokbudget.anomaly_progress AS p
-        WHERE p.tenant_id = top_account.tenant_id FOR UPDATE SKIP LOCKED;
-        CONTINUE WHEN NOT FOUND;
+        WHERE p.tenant_id = top_account.tenant_id;
         IF usual_at IS NULL OR usual_at NOT BETWEEN present - interval '10 minutes' AND present THEN
             before := tokbudget._sessions_over_before(beginning);
             usual := ARRAY(
@@ -159,7 +167,7 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION tokbudget._detect_anomalies(interval) IS
-    'internal: tb_detect_anomalies for every root account with its defaults, what has been spent since the last time; tenants left when at_most has passed, or that another one looks at, are left to the next run. is_pending says whether the time was too short';
+    'internal: tb_detect_anomalies for every root account with its defaults, what has been spent since the last time; tenants left when at_most has passed are left to the next run, and so are all where another run goes on or the snapshot may be old. is_pending says whether something is left';
 
 CREATE VIEW tokbudget.anomaly WITH (security_barrier) AS
 WITH shown AS MATERIALIZED (

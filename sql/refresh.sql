@@ -12,6 +12,10 @@ BEGIN
     -- One after the other; under an old snapshot this fails where another one has been here since.
     IF wait THEN
         LOCK TABLE tokbudget.rollup IN SHARE ROW EXCLUSIVE MODE;
+    ELSIF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+        entries := 0;
+        is_pending := true;
+        RETURN;
     ELSE
         BEGIN
             LOCK TABLE tokbudget.rollup IN SHARE ROW EXCLUSIVE MODE NOWAIT;
@@ -36,7 +40,7 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION tokbudget._refresh(bigint, boolean) IS
-    'internal: adds about batch_size entries to the roll-ups, the oldest first; pending says that more are waiting, or that another session does the same and was not to be waited for';
+    'internal: adds about batch_size entries to the roll-ups, the oldest first; pending says that more are waiting, or, where nobody is to be waited for, that another session does the same or the snapshot may be old';
 
 CREATE FUNCTION @extschema@.tb_refresh(rebuild boolean DEFAULT false) RETURNS bigint
     LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER

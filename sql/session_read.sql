@@ -10,6 +10,7 @@ CREATE FUNCTION tokbudget._unit_usage(
     SET jit = off
     SET enable_seqscan = off
     SET max_parallel_workers_per_gather = 0
+    SET plan_cache_mode = force_custom_plan
     SET work_mem = '64MB'
     AS $$
 #variable_conflict use_column
@@ -17,6 +18,15 @@ DECLARE
     state record;
 BEGIN
     SELECT covered.covered, covered.taken_by INTO state FROM tokbudget._covered() AS covered;
+    IF NOT tokbudget._is_uncovered(state.covered, state.taken_by) THEN
+        RETURN QUERY
+        SELECT kept.* FROM tokbudget.session_usage AS kept
+        WHERE kept.tenant_id = _unit_usage.tenant_id AND kept.unit = _unit_usage.unit
+            AND kept.account_ids @> ARRAY[_unit_usage.account_id] AND (_unit_usage.name IS NULL OR kept.name = _unit_usage.name)
+            AND kept.started_at >= _unit_usage.started_since AND kept.started_at < _unit_usage.started_until
+            AND kept.last_at >= _unit_usage.active_since;
+        RETURN;
+    END IF;
     RETURN QUERY
     WITH changed AS MATERIALIZED (
         SELECT c.* FROM tokbudget._changed_sessions(state.covered, state.taken_by, NULL) AS c

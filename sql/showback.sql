@@ -39,6 +39,7 @@ CREATE FUNCTION tokbudget._subtree_usage(account tokbudget.account, since timest
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
     SET jit = off
+    SET plan_cache_mode = force_custom_plan
     AS $$
 #variable_conflict use_column
 BEGIN

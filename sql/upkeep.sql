@@ -24,7 +24,7 @@ COMMENT ON COLUMN tokbudget.upkeep.entries_moved IS 'entries that went from entr
 COMMENT ON COLUMN tokbudget.upkeep.reservations_expired IS 'expired reservations that were closed';
 COMMENT ON COLUMN tokbudget.upkeep.idempotency_keys_deleted IS 'idempotency keys older than their retention that were deleted';
 COMMENT ON COLUMN tokbudget.upkeep.pending IS
-    'what is left for the next run: partitions (the ledger was in use, or batch_size was reached), reservations, idempotency_keys (batch_size was reached), reports (a hundred times batch_size was reached, or tb_refresh was running), anomalies (there was no time left to look at every tenant)';
+    'what is left for the next run: partitions (the ledger was in use, or batch_size was reached), reservations, idempotency_keys (batch_size was reached), reports (a hundred times batch_size was reached, or tb_refresh was running), anomalies (there was no time left to look at every tenant, or another run went on)';
 COMMENT ON COLUMN tokbudget.upkeep.entries_rolled_up IS 'entries that were added to the roll-ups of the reports';
 COMMENT ON COLUMN tokbudget.upkeep.anomalies_found IS 'alerts of anomalies that were written';
 

@@ -159,6 +159,8 @@ CREATE FUNCTION tokbudget._usage(account tokbudget.account, segments tokbudget.u
     SET search_path = pg_catalog, pg_temp
     SET jit = off
     SET max_parallel_workers_per_gather = 0
+    -- What a period covers, and of which account, makes all the difference.
+    SET plan_cache_mode = force_custom_plan
     SET work_mem = '64MB'
     AS $$
 #variable_conflict use_column

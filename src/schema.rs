@@ -79,7 +79,8 @@ extension_sql_file!("../sql/anomaly_rule.sql", name = "anomaly_rule", requires =
 extension_sql_file!("../sql/anomaly_alert.sql", name = "anomaly_alert", requires = ["anomaly_rule"]);
 extension_sql_file!("../sql/backtest.sql", name = "backtest", requires = ["anomaly_alert"]);
 extension_sql_file!("../sql/scenario.sql", name = "scenario", requires = ["backtest"]);
-extension_sql_file!("../sql/invoice.sql", name = "invoice", requires = ["scenario"]);
+extension_sql_file!("../sql/scenario_apply.sql", name = "scenario_apply", requires = ["scenario"]);
+extension_sql_file!("../sql/invoice.sql", name = "invoice", requires = ["scenario_apply"]);
 extension_sql_file!("../sql/reconcile.sql", name = "reconcile", requires = ["invoice"]);
 extension_sql_file!("../sql/invoice_load.sql", name = "invoice_load", requires = ["reconcile"]);
 extension_sql_file!("../sql/reconcile_explain.sql", name = "reconcile_explain", requires = ["invoice_load"]);
