@@ -108,18 +108,39 @@ CREATE FUNCTION tokbudget._refresh_session_usage(after pg_snapshot, after_own xi
     AS $$
 BEGIN
     -- Whoever refreshes holds the lock of the roll-ups, so nobody changes a row between its reading and its writing.
+    -- As tokbudget._changed_sessions says it. Without a look at the rows before: the planner, which may know little of a table that
+    -- grows fast, would look for them by the wrong index.
     INSERT INTO tokbudget.session_usage AS kept
-    SELECT changed.* FROM tokbudget._changed_sessions(after, after_own, until) AS changed
+    SELECT part.* FROM tokbudget._session_parts(after, after_own, until) AS part
     ON CONFLICT ON CONSTRAINT session_usage_pkey DO UPDATE SET
-        workflow = EXCLUDED.workflow, workflow_at = EXCLUDED.workflow_at, task = EXCLUDED.task, task_at = EXCLUDED.task_at,
-        agent = EXCLUDED.agent, agent_at = EXCLUDED.agent_at, outcome = EXCLUDED.outcome, outcome_at = EXCLUDED.outcome_at,
-        started_at = EXCLUDED.started_at, last_at = EXCLUDED.last_at, steps = EXCLUDED.steps, retries = EXCLUDED.retries,
-        max_input_tokens = EXCLUDED.max_input_tokens, requests = EXCLUDED.requests, input_tokens = EXCLUDED.input_tokens,
-        cache_read_input_tokens = EXCLUDED.cache_read_input_tokens,
-        cache_write_input_tokens = EXCLUDED.cache_write_input_tokens, output_tokens = EXCLUDED.output_tokens,
-        reasoning_output_tokens = EXCLUDED.reasoning_output_tokens, useful_output_tokens = EXCLUDED.useful_output_tokens,
-        tool_calls = EXCLUDED.tool_calls, failed_tool_calls = EXCLUDED.failed_tool_calls, cost = EXCLUDED.cost,
-        internal_cost = EXCLUDED.internal_cost;
+        workflow = CASE WHEN kept.workflow_at IS NULL OR ROW(EXCLUDED.workflow_at, EXCLUDED.workflow) < ROW(kept.workflow_at, kept.workflow)
+            THEN EXCLUDED.workflow ELSE kept.workflow END,
+        workflow_at = LEAST(EXCLUDED.workflow_at, kept.workflow_at),
+        task = CASE WHEN kept.task_at IS NULL OR ROW(EXCLUDED.task_at, EXCLUDED.task) < ROW(kept.task_at, kept.task)
+            THEN EXCLUDED.task ELSE kept.task END,
+        task_at = LEAST(EXCLUDED.task_at, kept.task_at),
+        agent = CASE WHEN kept.agent_at IS NULL OR ROW(EXCLUDED.agent_at, EXCLUDED.agent) < ROW(kept.agent_at, kept.agent)
+            THEN EXCLUDED.agent ELSE kept.agent END,
+        agent_at = LEAST(EXCLUDED.agent_at, kept.agent_at),
+        outcome = CASE WHEN kept.outcome_at IS NULL OR ROW(EXCLUDED.outcome_at, EXCLUDED.outcome) > ROW(kept.outcome_at, kept.outcome)
+            THEN EXCLUDED.outcome ELSE kept.outcome END,
+        outcome_at = GREATEST(EXCLUDED.outcome_at, kept.outcome_at),
+        started_at = LEAST(EXCLUDED.started_at, kept.started_at),
+        last_at = GREATEST(EXCLUDED.last_at, kept.last_at),
+        steps = EXCLUDED.steps + kept.steps,
+        retries = EXCLUDED.retries + kept.retries,
+        max_input_tokens = GREATEST(EXCLUDED.max_input_tokens, kept.max_input_tokens),
+        requests = EXCLUDED.requests + kept.requests,
+        input_tokens = EXCLUDED.input_tokens + kept.input_tokens,
+        cache_read_input_tokens = EXCLUDED.cache_read_input_tokens + kept.cache_read_input_tokens,
+        cache_write_input_tokens = EXCLUDED.cache_write_input_tokens + kept.cache_write_input_tokens,
+        output_tokens = EXCLUDED.output_tokens + kept.output_tokens,
+        reasoning_output_tokens = EXCLUDED.reasoning_output_tokens + kept.reasoning_output_tokens,
+        useful_output_tokens = COALESCE(EXCLUDED.useful_output_tokens + kept.useful_output_tokens, EXCLUDED.useful_output_tokens, kept.useful_output_tokens),
+        tool_calls = EXCLUDED.tool_calls + kept.tool_calls,
+        failed_tool_calls = EXCLUDED.failed_tool_calls + kept.failed_tool_calls,
+        cost = COALESCE(EXCLUDED.cost + kept.cost, EXCLUDED.cost, kept.cost),
+        internal_cost = COALESCE(EXCLUDED.internal_cost + kept.internal_cost, EXCLUDED.internal_cost, kept.internal_cost);
 END;
 $$;
 COMMENT ON FUNCTION tokbudget._refresh_session_usage(pg_snapshot, xid8, pg_snapshot) IS
