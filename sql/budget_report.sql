@@ -32,9 +32,9 @@ COMMENT ON COLUMN tokbudget.budget_report_row.carried IS 'what the window got fr
 COMMENT ON COLUMN tokbudget.budget_report_row.spent IS 'used in the window';
 COMMENT ON COLUMN tokbudget.budget_report_row.granted IS 'the part of it that grants bore';
 COMMENT ON COLUMN tokbudget.budget_report_row.remaining IS 'amount and carried less what was spent beside grants; negative after an overrun';
-COMMENT ON COLUMN tokbudget.budget_report_row.used_percent IS 'spent as a part of amount and carried, per cent, two decimals; NULL when those are zero';
-COMMENT ON COLUMN tokbudget.budget_report_row.elapsed_percent IS 'part of the window that had passed at the instant, or now where the instant lies ahead, per cent, two decimals; NULL where there is but one window';
-COMMENT ON COLUMN tokbudget.budget_report_row.expected IS 'what would be spent at the end of the window at the pace of the window so far, nine decimals; NULL where there is but one window or none of it has passed. tb_forecast knows the seasons';
+COMMENT ON COLUMN tokbudget.budget_report_row.used_percent IS 'spent as a part of amount and carried, per cent, at most four decimals; NULL when those are zero';
+COMMENT ON COLUMN tokbudget.budget_report_row.elapsed_percent IS 'part of the window that had passed at the instant, or now where the instant lies ahead, per cent, at most four decimals; NULL where there is but one window';
+COMMENT ON COLUMN tokbudget.budget_report_row.expected IS 'what would be spent at the end of the window at the pace of the window so far, at most nine decimals; NULL where there is but one window or none of it has passed. tb_forecast knows the seasons';
 COMMENT ON COLUMN tokbudget.budget_report_row.hard IS 'whether it refuses';
 COMMENT ON COLUMN tokbudget.budget_report_row.state IS 'idle (nothing spent), within, ahead (spent faster than the window passes), exhausted (nothing left)';
 
@@ -76,8 +76,8 @@ BEGIN
     )
     SELECT line.path::text, line.cost_center, line.budget_id, line.meter, line.every, line.window_start, line.window_end, line.amount,
         line.carried, line.spent, line.granted, line.amount + line.carried - line.spent + line.granted,
-        round(100 * line.spent / NULLIF(line.amount + line.carried, 0), 2), round(line.elapsed_percent, 2),
-        round(100 * line.spent / NULLIF(line.elapsed_percent, 0), 9), line.hard,
+        tokbudget._percent_of(line.spent, line.amount + line.carried), trim_scale(round(line.elapsed_percent, 4)),
+        trim_scale(round(100 * line.spent / NULLIF(line.elapsed_percent, 0), 9)), line.hard,
         CASE WHEN line.spent = 0 THEN 'idle'
             WHEN line.spent - line.granted >= line.amount + line.carried THEN 'exhausted'
             WHEN 100 * line.spent > line.elapsed_percent * (line.amount + line.carried) THEN 'ahead'

@@ -106,13 +106,7 @@ DECLARE
     seller CONSTANT text := tokbudget._canonical_provider(tb_calibrate.provider);
     found_factor record;
 BEGIN
-    IF NOT from_instant BETWEEN '1970-01-01 UTC' AND '9999-12-31 UTC' OR NOT to_instant BETWEEN '1970-01-01 UTC' AND '9999-12-31 UTC'
-        OR from_instant >= to_instant
-    THEN
-        RAISE EXCEPTION USING ERRCODE = 'TB008', MESSAGE = 'invalid period',
-            DETAIL = jsonb_build_object('since', from_instant, 'until', to_instant)::text,
-            HINT = 'since comes before until, both between 1970 and 9999; left out they mean the last 30 days.';
-    END IF;
+    PERFORM tokbudget._require_span(from_instant, to_instant, true);
     IF tb_calibrate.quantile IS NULL OR NOT tb_calibrate.quantile BETWEEN 0.5 AND 0.999
         OR tb_calibrate.min_calls IS NULL OR tb_calibrate.min_calls < 10 OR tb_calibrate.min_tokens IS NULL OR tb_calibrate.min_tokens < 1
         OR tb_calibrate.apply IS NULL OR btrim(tb_calibrate.provider) = '' OR btrim(tb_calibrate.model) = ''

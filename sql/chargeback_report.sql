@@ -39,7 +39,7 @@ COMMENT ON COLUMN tokbudget.chargeback_row.period_end IS 'first instant after th
 COMMENT ON COLUMN tokbudget.chargeback_row.account IS 'path of the account that spent, or of the one above it at the depth asked for';
 COMMENT ON COLUMN tokbudget.chargeback_row.cost_center IS 'where the spend is charged';
 COMMENT ON COLUMN tokbudget.chargeback_row.currency IS 'currency of the costs, ISO 4217 or a unit of its own';
-COMMENT ON COLUMN tokbudget.chargeback_row.share_percent IS 'part of all cost in this currency in the period, per cent, four decimals; NULL when that is zero';
+COMMENT ON COLUMN tokbudget.chargeback_row.share_percent IS 'part of all cost in this currency in the period, per cent, at most four decimals; NULL when that is zero';
 COMMENT ON COLUMN tokbudget.chargeback_row.previous_cost IS 'cost of the same line in the period before, where compare was asked for';
 COMMENT ON COLUMN tokbudget.chargeback_row.is_unallocated IS 'an attribute that was asked for is missing in what was spent: nobody said what it was for';
 COMMENT ON COLUMN tokbudget.chargeback_row.provider IS 'who sold the tokens';
@@ -65,20 +65,6 @@ COMMENT ON COLUMN tokbudget.chargeback_row.unpriced_entries IS 'entries without 
 COMMENT ON COLUMN tokbudget.chargeback_row.corrections IS 'entries that adjust, refund or re-rate an earlier one';
 COMMENT ON COLUMN tokbudget.chargeback_row.retried_entries IS 'calls that had been tried before (attribute retry_count)';
 COMMENT ON COLUMN tokbudget.chargeback_row.overrun_entries IS 'calls that used more than was held';
-
-CREATE FUNCTION tokbudget._check_period(since timestamp with time zone, until timestamp with time zone, every text) RETURNS void
-    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path = pg_catalog, pg_temp
-    AS $$
-BEGIN
-    IF since IS NULL OR until IS NULL OR since >= until OR every IS NOT NULL AND NOT (isfinite(since) AND isfinite(until)) THEN
-        RAISE EXCEPTION USING ERRCODE = 'TB008', MESSAGE = 'invalid period',
-            DETAIL = jsonb_build_object('since', since, 'until', until, 'every', every)::text,
-            HINT = 'since is before until, and both are finite where every is given.';
-    END IF;
-END;
-$$;
-COMMENT ON FUNCTION tokbudget._check_period(timestamp with time zone, timestamp with time zone, text) IS 'internal: raises TB008 for a stretch of time that has no instant, or no end where it is to be cut';
 
 CREATE FUNCTION tokbudget._check_attributes(by text[]) RETURNS void
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -156,11 +142,11 @@ DECLARE
 BEGIN
     PERFORM tokbudget._require_access(found_account.tenant_id, found_account.ancestor_ids || found_account.account_id, 'read');
     PERFORM tokbudget._check_attributes(attributes);
-    PERFORM tokbudget._check_period(first_instant, last_instant, tb_chargeback.every);
-    IF tb_chargeback.depth < 0 OR tb_chargeback.compare IS NULL OR tb_chargeback.compare AND NOT (isfinite(first_instant) AND isfinite(last_instant)) THEN
+    PERFORM tokbudget._require_span(first_instant, last_instant, tb_chargeback.every IS NOT NULL OR tb_chargeback.compare);
+    IF tb_chargeback.depth < 0 OR tb_chargeback.compare IS NULL THEN
         RAISE EXCEPTION USING ERRCODE = 'TB008', MESSAGE = 'invalid option',
             DETAIL = jsonb_build_object('depth', tb_chargeback.depth, 'compare', tb_chargeback.compare)::text,
-            HINT = 'depth is 0 for the account itself, 1 for the ones right below it and so on; compare is true or false, and needs a finite period.';
+            HINT = 'depth is 0 for the account itself, 1 for the ones right below it and so on; compare is true or false.';
     END IF;
     -- A line for the account with all below it needs no accounts.
     IF tb_chargeback.depth = 0 THEN
@@ -211,7 +197,7 @@ BEGIN
         line.entries::bigint, line.requests, line.input_tokens, line.cache_read_input_tokens, line.cache_write_input_tokens,
         line.output_tokens, line.reasoning_output_tokens,
         line.cost, line.internal_cost, line.reported_cost,
-        round(100 * line.cost / NULLIF(sum(line.cost) OVER (PARTITION BY period.starts_at, line.currency), 0), 4),
+        tokbudget._percent_of(line.cost, sum(line.cost) OVER (PARTITION BY period.starts_at, line.currency)),
         line.previous_cost,
         'cost_center' = ANY (attributes) AND line.cost_center IS NULL OR 'provider' = ANY (attributes) AND line.provider IS NULL
             OR 'model' = ANY (attributes) AND line.model IS NULL OR 'operation' = ANY (attributes) AND line.operation IS NULL

@@ -133,13 +133,7 @@ DECLARE
     from_instant timestamp with time zone := COALESCE(tb_estimate_drift.since, to_instant - interval '90 days');
 BEGIN
     PERFORM tokbudget._require_access(found_account.tenant_id, found_account.ancestor_ids || found_account.account_id, 'read');
-    IF NOT from_instant BETWEEN '1970-01-01 UTC' AND '9999-12-31 UTC' OR NOT to_instant BETWEEN '1970-01-01 UTC' AND '9999-12-31 UTC'
-        OR from_instant >= to_instant
-    THEN
-        RAISE EXCEPTION USING ERRCODE = 'TB008', MESSAGE = 'invalid period',
-            DETAIL = jsonb_build_object('since', from_instant, 'until', to_instant)::text,
-            HINT = 'since comes before until, both between 1970 and 9999; left out they mean the last 90 days.';
-    END IF;
+    PERFORM tokbudget._require_span(from_instant, to_instant, true);
     IF tb_estimate_drift.by IS NULL OR NOT tb_estimate_drift.by = ANY (ARRAY['day', 'week', 'month'])
         OR tokbudget._check_time_zone(tb_estimate_drift.time_zone) IS NOT TRUE
     THEN

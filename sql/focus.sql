@@ -68,11 +68,7 @@ DECLARE
     found_account tokbudget.account := tokbudget._find_account(tb_focus.account);
 BEGIN
     PERFORM tokbudget._require_access(found_account.tenant_id, found_account.ancestor_ids || found_account.account_id, 'read');
-    IF tb_focus.since IS NULL OR tb_focus.until IS NULL OR tb_focus.since > tb_focus.until THEN
-        RAISE EXCEPTION USING ERRCODE = 'TB008', MESSAGE = 'invalid period',
-            DETAIL = jsonb_build_object('since', tb_focus.since, 'until', tb_focus.until)::text,
-            HINT = 'Give the first instant and the first instant after the period, or leave one out for no bound.';
-    END IF;
+    PERFORM tokbudget._require_span(tb_focus.since, tb_focus.until);
     RETURN QUERY SELECT * FROM tokbudget._focus_lines(found_account.tenant_id, ARRAY[found_account.account_id], tb_focus.since, tb_focus.until);
 END;
 $$;

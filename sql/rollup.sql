@@ -25,12 +25,12 @@ COMMENT ON TABLE tokbudget.departed_month IS 'months that have left the ledger, 
 COMMENT ON COLUMN tokbudget.departed_month.month IS 'first day of the month, UTC';
 COMMENT ON COLUMN tokbudget.departed_month.departed_at IS 'when it left';
 
-CREATE FUNCTION tokbudget._covered(OUT covered pg_snapshot, OUT taken_by xid8, OUT refreshed_at timestamp with time zone)
+CREATE FUNCTION tokbudget._covered(OUT covered pg_snapshot, OUT taken_by xid8)
     LANGUAGE sql STABLE PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
     -- No transaction has a number below 3.
     AS $$
-    SELECT COALESCE(rollup.covered, '1:1:'), COALESCE(rollup.taken_by, '0'), rollup.refreshed_at
+    SELECT COALESCE(rollup.covered, '1:1:'), COALESCE(rollup.taken_by, '0')
     FROM (SELECT) AS always LEFT JOIN tokbudget.rollup ON true
 $$;
 COMMENT ON FUNCTION tokbudget._covered() IS 'internal: what the roll-ups cover; nothing before the first refresh';

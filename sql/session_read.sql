@@ -72,24 +72,3 @@ CREATE FUNCTION tokbudget._sessions(tenant_id integer, account_id bigint, since 
 $$;
 COMMENT ON FUNCTION tokbudget._sessions(integer, bigint, timestamp with time zone) IS
     'internal: the sessions of the subtree that were active at or after since, with all that they ever used, live and exact';
-
-CREATE FUNCTION tokbudget._require_span(since timestamp with time zone, until timestamp with time zone) RETURNS void
-    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path = pg_catalog, pg_temp
-    AS $$
-BEGIN
-    IF (since < until) IS NOT TRUE THEN
-        RAISE EXCEPTION USING ERRCODE = 'TB008', MESSAGE = 'invalid period',
-            DETAIL = jsonb_build_object('since', since, 'until', until)::text,
-            HINT = 'A period goes from since up to, and without, until, which is later. Leave them out for all there is.';
-    END IF;
-END;
-$$;
-COMMENT ON FUNCTION tokbudget._require_span(timestamp with time zone, timestamp with time zone) IS
-    'internal: raises TB008 for a period without beginning, end or length';
-
-CREATE FUNCTION tokbudget._percent_of(part numeric, whole numeric) RETURNS numeric
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path = pg_catalog, pg_temp
-    AS $$ SELECT trim_scale(round(part * 100 / NULLIF(whole, 0), 4)) $$;
-COMMENT ON FUNCTION tokbudget._percent_of(numeric, numeric) IS 'internal: part in per cent of whole with at most four decimals; NULL of nothing';

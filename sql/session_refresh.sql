@@ -56,43 +56,53 @@ $$;
 COMMENT ON FUNCTION tokbudget._session_parts(pg_snapshot, xid8, pg_snapshot) IS
     'internal: what the entries that _entries_since brings add to each session and task';
 
+-- Without a search_path of its own, like those above. kept is NULL where there is none yet.
+CREATE FUNCTION tokbudget._merged_session(kept tokbudget.session_usage, part tokbudget.session_usage) RETURNS SETOF tokbudget.session_usage
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    SELECT (part).tenant_id, (part).account_id, (part).unit, (part).name, (part).account_ids,
+        CASE WHEN (kept).workflow_at IS NULL OR ROW((part).workflow_at, (part).workflow) OPERATOR(pg_catalog.<) ROW((kept).workflow_at, (kept).workflow)
+            THEN (part).workflow ELSE (kept).workflow END,
+        LEAST((part).workflow_at, (kept).workflow_at),
+        CASE WHEN (kept).task_at IS NULL OR ROW((part).task_at, (part).task) OPERATOR(pg_catalog.<) ROW((kept).task_at, (kept).task)
+            THEN (part).task ELSE (kept).task END,
+        LEAST((part).task_at, (kept).task_at),
+        CASE WHEN (kept).agent_at IS NULL OR ROW((part).agent_at, (part).agent) OPERATOR(pg_catalog.<) ROW((kept).agent_at, (kept).agent)
+            THEN (part).agent ELSE (kept).agent END,
+        LEAST((part).agent_at, (kept).agent_at),
+        CASE WHEN (kept).outcome_at IS NULL OR ROW((part).outcome_at, (part).outcome) OPERATOR(pg_catalog.>) ROW((kept).outcome_at, (kept).outcome)
+            THEN (part).outcome ELSE (kept).outcome END,
+        GREATEST((part).outcome_at, (kept).outcome_at),
+        LEAST((part).started_at, (kept).started_at),
+        GREATEST((part).last_at, (kept).last_at),
+        (part).steps OPERATOR(pg_catalog.+) COALESCE((kept).steps, 0),
+        (part).retries OPERATOR(pg_catalog.+) COALESCE((kept).retries, 0),
+        GREATEST((part).max_input_tokens, (kept).max_input_tokens),
+        (part).requests OPERATOR(pg_catalog.+) COALESCE((kept).requests, 0),
+        (part).input_tokens OPERATOR(pg_catalog.+) COALESCE((kept).input_tokens, 0),
+        (part).cache_read_input_tokens OPERATOR(pg_catalog.+) COALESCE((kept).cache_read_input_tokens, 0),
+        (part).cache_write_input_tokens OPERATOR(pg_catalog.+) COALESCE((kept).cache_write_input_tokens, 0),
+        (part).output_tokens OPERATOR(pg_catalog.+) COALESCE((kept).output_tokens, 0),
+        (part).reasoning_output_tokens OPERATOR(pg_catalog.+) COALESCE((kept).reasoning_output_tokens, 0),
+        COALESCE((part).useful_output_tokens OPERATOR(pg_catalog.+) (kept).useful_output_tokens, (part).useful_output_tokens, (kept).useful_output_tokens),
+        (part).tool_calls OPERATOR(pg_catalog.+) COALESCE((kept).tool_calls, 0),
+        (part).failed_tool_calls OPERATOR(pg_catalog.+) COALESCE((kept).failed_tool_calls, 0),
+        COALESCE((part).cost OPERATOR(pg_catalog.+) (kept).cost, (part).cost, (kept).cost),
+        COALESCE((part).internal_cost OPERATOR(pg_catalog.+) (kept).internal_cost, (part).internal_cost, (kept).internal_cost)
+$$;
+COMMENT ON FUNCTION tokbudget._merged_session(tokbudget.session_usage, tokbudget.session_usage) IS
+    'internal: a session or task with what a part adds to it';
+
 CREATE FUNCTION tokbudget._changed_sessions(after pg_snapshot, after_own xid8, until pg_snapshot) RETURNS SETOF tokbudget.session_usage
     LANGUAGE sql STABLE PARALLEL SAFE
     AS $$
-    SELECT part.tenant_id, part.account_id, part.unit, part.name, part.account_ids,
-        CASE WHEN kept.workflow_at IS NULL OR ROW(part.workflow_at, part.workflow) OPERATOR(pg_catalog.<) ROW(kept.workflow_at, kept.workflow)
-            THEN part.workflow ELSE kept.workflow END,
-        LEAST(part.workflow_at, kept.workflow_at),
-        CASE WHEN kept.task_at IS NULL OR ROW(part.task_at, part.task) OPERATOR(pg_catalog.<) ROW(kept.task_at, kept.task)
-            THEN part.task ELSE kept.task END,
-        LEAST(part.task_at, kept.task_at),
-        CASE WHEN kept.agent_at IS NULL OR ROW(part.agent_at, part.agent) OPERATOR(pg_catalog.<) ROW(kept.agent_at, kept.agent)
-            THEN part.agent ELSE kept.agent END,
-        LEAST(part.agent_at, kept.agent_at),
-        CASE WHEN kept.outcome_at IS NULL OR ROW(part.outcome_at, part.outcome) OPERATOR(pg_catalog.>) ROW(kept.outcome_at, kept.outcome)
-            THEN part.outcome ELSE kept.outcome END,
-        GREATEST(part.outcome_at, kept.outcome_at),
-        LEAST(part.started_at, kept.started_at),
-        GREATEST(part.last_at, kept.last_at),
-        part.steps OPERATOR(pg_catalog.+) COALESCE(kept.steps, 0),
-        part.retries OPERATOR(pg_catalog.+) COALESCE(kept.retries, 0),
-        GREATEST(part.max_input_tokens, kept.max_input_tokens),
-        part.requests OPERATOR(pg_catalog.+) COALESCE(kept.requests, 0),
-        part.input_tokens OPERATOR(pg_catalog.+) COALESCE(kept.input_tokens, 0),
-        part.cache_read_input_tokens OPERATOR(pg_catalog.+) COALESCE(kept.cache_read_input_tokens, 0),
-        part.cache_write_input_tokens OPERATOR(pg_catalog.+) COALESCE(kept.cache_write_input_tokens, 0),
-        part.output_tokens OPERATOR(pg_catalog.+) COALESCE(kept.output_tokens, 0),
-        part.reasoning_output_tokens OPERATOR(pg_catalog.+) COALESCE(kept.reasoning_output_tokens, 0),
-        COALESCE(part.useful_output_tokens OPERATOR(pg_catalog.+) kept.useful_output_tokens, part.useful_output_tokens, kept.useful_output_tokens),
-        part.tool_calls OPERATOR(pg_catalog.+) COALESCE(kept.tool_calls, 0),
-        part.failed_tool_calls OPERATOR(pg_catalog.+) COALESCE(kept.failed_tool_calls, 0),
-        COALESCE(part.cost OPERATOR(pg_catalog.+) kept.cost, part.cost, kept.cost),
-        COALESCE(part.internal_cost OPERATOR(pg_catalog.+) kept.internal_cost, part.internal_cost, kept.internal_cost)
+    SELECT merged.*
     FROM tokbudget._session_parts(after, after_own, until) AS part
     LEFT JOIN tokbudget.session_usage AS kept
         ON kept.tenant_id OPERATOR(pg_catalog.=) part.tenant_id AND kept.account_id OPERATOR(pg_catalog.=) part.account_id
         AND kept.unit OPERATOR(pg_catalog.=) part.unit AND kept.name OPERATOR(pg_catalog.=) part.name
         AND kept.account_ids OPERATOR(pg_catalog.=) part.account_ids
+    CROSS JOIN LATERAL tokbudget._merged_session(kept, part) AS merged
 $$;
 COMMENT ON FUNCTION tokbudget._changed_sessions(pg_snapshot, xid8, pg_snapshot) IS
     'internal: the sessions and tasks that the entries that _entries_since brings belong to, as they are with these entries';
@@ -108,39 +118,24 @@ CREATE FUNCTION tokbudget._refresh_session_usage(after pg_snapshot, after_own xi
     AS $$
 BEGIN
     -- Whoever refreshes holds the lock of the roll-ups, so nobody changes a row between its reading and its writing.
-    -- As tokbudget._changed_sessions says it. Without a look at the rows before: the planner, which may know little of a table that
-    -- grows fast, would look for them by the wrong index.
+    -- Without a look at the rows before: the planner, which may know little of a table that grows fast, would look for them by
+    -- the wrong index.
     INSERT INTO tokbudget.session_usage AS kept
     SELECT part.* FROM tokbudget._session_parts(after, after_own, until) AS part
-    ON CONFLICT ON CONSTRAINT session_usage_pkey DO UPDATE SET
-        workflow = CASE WHEN kept.workflow_at IS NULL OR ROW(EXCLUDED.workflow_at, EXCLUDED.workflow) < ROW(kept.workflow_at, kept.workflow)
-            THEN EXCLUDED.workflow ELSE kept.workflow END,
-        workflow_at = LEAST(EXCLUDED.workflow_at, kept.workflow_at),
-        task = CASE WHEN kept.task_at IS NULL OR ROW(EXCLUDED.task_at, EXCLUDED.task) < ROW(kept.task_at, kept.task)
-            THEN EXCLUDED.task ELSE kept.task END,
-        task_at = LEAST(EXCLUDED.task_at, kept.task_at),
-        agent = CASE WHEN kept.agent_at IS NULL OR ROW(EXCLUDED.agent_at, EXCLUDED.agent) < ROW(kept.agent_at, kept.agent)
-            THEN EXCLUDED.agent ELSE kept.agent END,
-        agent_at = LEAST(EXCLUDED.agent_at, kept.agent_at),
-        outcome = CASE WHEN kept.outcome_at IS NULL OR ROW(EXCLUDED.outcome_at, EXCLUDED.outcome) > ROW(kept.outcome_at, kept.outcome)
-            THEN EXCLUDED.outcome ELSE kept.outcome END,
-        outcome_at = GREATEST(EXCLUDED.outcome_at, kept.outcome_at),
-        started_at = LEAST(EXCLUDED.started_at, kept.started_at),
-        last_at = GREATEST(EXCLUDED.last_at, kept.last_at),
-        steps = EXCLUDED.steps + kept.steps,
-        retries = EXCLUDED.retries + kept.retries,
-        max_input_tokens = GREATEST(EXCLUDED.max_input_tokens, kept.max_input_tokens),
-        requests = EXCLUDED.requests + kept.requests,
-        input_tokens = EXCLUDED.input_tokens + kept.input_tokens,
-        cache_read_input_tokens = EXCLUDED.cache_read_input_tokens + kept.cache_read_input_tokens,
-        cache_write_input_tokens = EXCLUDED.cache_write_input_tokens + kept.cache_write_input_tokens,
-        output_tokens = EXCLUDED.output_tokens + kept.output_tokens,
-        reasoning_output_tokens = EXCLUDED.reasoning_output_tokens + kept.reasoning_output_tokens,
-        useful_output_tokens = COALESCE(EXCLUDED.useful_output_tokens + kept.useful_output_tokens, EXCLUDED.useful_output_tokens, kept.useful_output_tokens),
-        tool_calls = EXCLUDED.tool_calls + kept.tool_calls,
-        failed_tool_calls = EXCLUDED.failed_tool_calls + kept.failed_tool_calls,
-        cost = COALESCE(EXCLUDED.cost + kept.cost, EXCLUDED.cost, kept.cost),
-        internal_cost = COALESCE(EXCLUDED.internal_cost + kept.internal_cost, EXCLUDED.internal_cost, kept.internal_cost);
+    ON CONFLICT ON CONSTRAINT session_usage_pkey DO UPDATE SET (
+        workflow, workflow_at, task, task_at, agent, agent_at, outcome, outcome_at, started_at, last_at, steps,
+        retries, max_input_tokens, requests, input_tokens, cache_read_input_tokens, cache_write_input_tokens,
+        output_tokens, reasoning_output_tokens, useful_output_tokens, tool_calls, failed_tool_calls, cost,
+        internal_cost
+    ) = (
+        SELECT merged.workflow, merged.workflow_at, merged.task, merged.task_at, merged.agent, merged.agent_at, merged.outcome,
+            merged.outcome_at, merged.started_at, merged.last_at, merged.steps, merged.retries,
+            merged.max_input_tokens, merged.requests, merged.input_tokens, merged.cache_read_input_tokens,
+            merged.cache_write_input_tokens, merged.output_tokens, merged.reasoning_output_tokens,
+            merged.useful_output_tokens, merged.tool_calls, merged.failed_tool_calls, merged.cost,
+            merged.internal_cost
+        FROM tokbudget._merged_session(kept, EXCLUDED) AS merged
+    );
 END;
 $$;
 COMMENT ON FUNCTION tokbudget._refresh_session_usage(pg_snapshot, xid8, pg_snapshot) IS

@@ -30,7 +30,7 @@ COMMENT ON COLUMN tokbudget.showback_row.subtree_cost IS 'cost of what it and al
 COMMENT ON COLUMN tokbudget.showback_row.subtree_internal_cost IS 'the same at internal rates';
 COMMENT ON COLUMN tokbudget.showback_row.subtree_input_tokens IS 'input tokens of it and all below it';
 COMMENT ON COLUMN tokbudget.showback_row.subtree_output_tokens IS 'output tokens of it and all below it';
-COMMENT ON COLUMN tokbudget.showback_row.share_percent IS 'subtree_cost as a part of that of the account asked for, per cent, four decimals; NULL when that is zero';
+COMMENT ON COLUMN tokbudget.showback_row.share_percent IS 'subtree_cost as a part of that of the account asked for, per cent, at most four decimals; NULL when that is zero';
 COMMENT ON COLUMN tokbudget.showback_row.previous_cost IS 'subtree_cost in the time of the same length before';
 COMMENT ON COLUMN tokbudget.showback_row.budgets IS 'active budgets of the account; tb_budget_report shows what is left of them';
 
@@ -100,7 +100,7 @@ DECLARE
     top_level CONSTANT integer := cardinality(found_account.ancestor_ids);
 BEGIN
     PERFORM tokbudget._require_access(found_account.tenant_id, found_account.ancestor_ids || found_account.account_id, 'read');
-    PERFORM tokbudget._check_period(first_instant, last_instant, NULL);
+    PERFORM tokbudget._require_span(first_instant, last_instant);
     IF tb_showback.levels < 0 THEN
         RAISE EXCEPTION USING ERRCODE = 'TB008', MESSAGE = 'invalid option',
             DETAIL = jsonb_build_object('levels', tb_showback.levels)::text,
@@ -150,7 +150,7 @@ BEGIN
     SELECT line.path::text, line.kind, line.level, line.cost_center, line.owner, line.currency, COALESCE(line.requests, 0),
         COALESCE(own.cost, 0), COALESCE(line.cost, 0), COALESCE(line.internal_cost, 0), COALESCE(line.input_tokens, 0),
         COALESCE(line.output_tokens, 0),
-        round(100 * line.cost / NULLIF(max(line.cost) FILTER (WHERE line.level = 0) OVER (PARTITION BY line.currency), 0), 4),
+        tokbudget._percent_of(line.cost, max(line.cost) FILTER (WHERE line.level = 0) OVER (PARTITION BY line.currency)),
         COALESCE(line.previous_cost, 0), COALESCE(line.budgets, 0)
     FROM line
     LEFT JOIN own ON own.account_id = line.account_id AND own.currency = line.currency

@@ -33,10 +33,13 @@ extension_sql_file!("../sql/unpriced.sql", name = "unpriced", requires = ["budge
 extension_sql_file!("../sql/guard.sql", name = "guard", requires = ["unpriced"]);
 extension_sql_file!("../sql/guard_charge.sql", name = "guard_charge", requires = ["guard"]);
 extension_sql_file!("../sql/partition.sql", name = "partition", requires = ["guard_charge"]);
-extension_sql_file!("../sql/rollup.sql", name = "rollup", requires = ["partition"]);
+extension_sql_file!("../sql/report.sql", name = "report", requires = ["partition"]);
+extension_sql_file!("../sql/rollup.sql", name = "rollup", requires = ["report"]);
 extension_sql_file!("../sql/usage.sql", name = "usage", requires = ["rollup"]);
-extension_sql_file!("../sql/usage_refresh.sql", name = "usage_refresh", requires = ["usage"]);
-extension_sql_file!("../sql/usage_read.sql", name = "usage_read", requires = ["usage_refresh"]);
+extension_sql_file!("../sql/usage_fact.sql", name = "usage_fact", requires = ["usage"]);
+extension_sql_file!("../sql/usage_refresh.sql", name = "usage_refresh", requires = ["usage_fact"]);
+extension_sql_file!("../sql/usage_departure.sql", name = "usage_departure", requires = ["usage_refresh"]);
+extension_sql_file!("../sql/usage_read.sql", name = "usage_read", requires = ["usage_departure"]);
 extension_sql_file!("../sql/session_usage.sql", name = "session_usage", requires = ["usage_read"]);
 extension_sql_file!("../sql/session_refresh.sql", name = "session_refresh", requires = ["session_usage"]);
 extension_sql_file!("../sql/session_read.sql", name = "session_read", requires = ["session_refresh"]);

@@ -140,6 +140,11 @@ pub fn instant(row: &SpiHeapTupleData<'_>, ordinal: usize) -> Result<Instant, Fa
     Ok(clock::from_postgres(required::<TimestampWithTimeZone>(row, ordinal)?.into()))
 }
 
+/// A timestamp column that may be null.
+pub fn optional_instant(row: &SpiHeapTupleData<'_>, ordinal: usize) -> Result<Option<Instant>, Failure> {
+    Ok(optional::<TimestampWithTimeZone>(row, ordinal)?.map(|at| clock::from_postgres(at.into())))
+}
+
 /// A column of timestamps that the table declares NOT NULL.
 pub fn instants(row: &SpiHeapTupleData<'_>, ordinal: usize) -> Result<Vec<Instant>, Failure> {
     let timestamps: Vec<TimestampWithTimeZone> = required(row, ordinal)?;

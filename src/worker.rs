@@ -20,8 +20,10 @@ const RESTART: Duration = Duration::from_secs(5);
 /// In the argument of a worker, above the oid of its database: upkeep too.
 const WITH_UPKEEP: u64 = 1 << 32;
 const BATCH_SIZE: i32 = 10_000;
-/// What a minute of a busy server brings, several times over; what it leaves the next round takes.
-const ROLL_UP_BATCH_SIZE: i32 = 1_000_000;
+/// Entries that one transaction adds to the roll-ups, so that its snapshot is not held for long, and how many of them one
+/// round has at most.
+const ROLL_UP_BATCH_SIZE: i32 = 100_000;
+const ROLL_UP_BATCHES: usize = 10;
 /// How long to look for anomalies; tenants that are left come first in the next round.
 const ANOMALIES_AT_MOST: &str = "5 seconds";
 
@@ -50,7 +52,8 @@ pub extern "C-unwind" fn tokbudget_launcher_main(_argument: pg_sys::Datum) {
     BackgroundWorker::connect_worker_to_spi(None, None);
     // SAFETY: a plain variable of the process.
     launcher::register(unsafe { pg_sys::MyProcPid });
-    let mut last_upkeep: Option<Instant> = None;
+    // Not at once: right after a start there is enough to do, and balances are read into memory.
+    let mut last_upkeep = Instant::now();
     while BackgroundWorker::wait_latch(Some(pause())) {
         if BackgroundWorker::sighup_received() {
             // SAFETY: the main loop is where PostgreSQL's own workers do it.
@@ -60,9 +63,9 @@ pub extern "C-unwind" fn tokbudget_launcher_main(_argument: pg_sys::Datum) {
             run(u64::from(database));
         }
         let upkeep = guc::upkeep_interval();
-        let is_upkeep_due = upkeep.is_some_and(|interval| last_upkeep.is_none_or(|last| last.elapsed() >= interval));
+        let is_upkeep_due = upkeep.is_some_and(|interval| last_upkeep.elapsed() >= interval);
         if is_upkeep_due {
-            last_upkeep = Some(Instant::now());
+            last_upkeep = Instant::now();
             for database in all_databases() {
                 run(u64::from(database) | WITH_UPKEEP);
             }
@@ -150,7 +153,12 @@ pub extern "C-unwind" fn tokbudget_worker_main(argument: pg_sys::Datum) {
     if argument & WITH_UPKEEP != 0 && !BackgroundWorker::sigterm_received() {
         step(&format!("SELECT tokbudget._expire({BATCH_SIZE})"));
         step(&format!("SELECT tokbudget._delete_idempotency_keys({BATCH_SIZE})"));
-        step(&format!("SELECT tokbudget._refresh({ROLL_UP_BATCH_SIZE}, false)"));
+        let refresh = format!("SELECT is_pending FROM tokbudget._refresh({ROLL_UP_BATCH_SIZE}, false)");
+        for _ in 0..ROLL_UP_BATCHES {
+            if !step(&refresh) || BackgroundWorker::sigterm_received() {
+                break;
+            }
+        }
         step(&format!(
             "SELECT tokbudget._make_partitions(tokbudget._now() OPERATOR(pg_catalog.+) '12 months'::interval, {BATCH_SIZE})"
         ));
@@ -158,8 +166,8 @@ pub extern "C-unwind" fn tokbudget_worker_main(argument: pg_sys::Datum) {
     }
 }
 
-/// One transaction each, none of which waits long for anybody.
-fn step(sql: &str) {
+/// One transaction each, none of which waits long for anybody. Whether the first column of the answer is true.
+fn step(sql: &str) -> bool {
     let sql = sql.to_string();
     BackgroundWorker::transaction(move || {
         let done = Spi::connect_mut(|client| {
@@ -168,12 +176,15 @@ fn step(sql: &str) {
             if let Err(failure) = handover::require_here(client, handover::kind()) {
                 error!("tokbudget: {failure:?}");
             }
-            client.update(sql.as_str(), None, &[]).map(|_| ())
+            let mut answer = client.update(sql.as_str(), None, &[])?;
+            // What is not a boolean is not true.
+            Ok::<_, spi::Error>(answer.next().is_some_and(|row| row.get::<bool>(1) == Ok(Some(true))))
         });
-        if let Err(spi_error) = done {
-            error!("tokbudget: {spi_error}");
+        match done {
+            Ok(is_true) => is_true,
+            Err(spi_error) => error!("tokbudget: {spi_error}"),
         }
-    });
+    })
 }
 
 fn is_extension_here() -> bool {

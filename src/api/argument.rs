@@ -3,7 +3,7 @@
 use std::ffi::CStr;
 
 use pgrx::callconv::{Arg, ArgAbi};
-use pgrx::datum::Interval;
+use pgrx::datum::{Interval, TimestampWithTimeZone};
 use pgrx::nullable::Nullable;
 use pgrx::pgrx_sql_entity_graph::metadata::{
     ArgumentError, ReturnsError, ReturnsRef, SqlMappingRef, SqlTranslatable, TypeOrigin,
@@ -88,6 +88,11 @@ pub fn paths(name: &str, paths: Option<Vec<Option<String>>>) -> Result<Vec<Strin
 /// The length of an interval; one that is too long is longer than any that is allowed.
 pub fn interval_us(interval: &Interval) -> i64 {
     i64::try_from(interval.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// A timestamp that was passed.
+pub fn instant(at: TimestampWithTimeZone) -> Instant {
+    clock::from_postgres(at.into())
 }
 
 /// An instant as a column has it.

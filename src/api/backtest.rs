@@ -4,7 +4,7 @@ use pgrx::datum::TimestampWithTimeZone;
 use pgrx::prelude::*;
 use pgrx::{AnyNumeric, IntoDatum, composite_type, pg_sys};
 
-use crate::api::argument::{JsonbText, missing, parse_json, timestamp};
+use crate::api::argument::{JsonbText, instant, missing, parse_json, timestamp};
 use crate::api::outcome::{Row, in_spi, or_put_aside, row};
 use crate::api::spend::numeric;
 use crate::budget::meter;
@@ -62,7 +62,6 @@ fn run(
     until: Option<TimestampWithTimeZone>,
     calls_max: Option<usize>,
 ) -> Result<Outcome, Refusal> {
-    let instant = |at: TimestampWithTimeZone| clock::from_postgres(at.into());
     let policy = parse_json("policy", policy.ok_or_else(|| missing("policy"))?.as_str())?;
     let request = Request {
         account: account.ok_or_else(|| missing("account"))?,
@@ -136,6 +135,7 @@ fn total_row(account: &str, currency: &str, sums: Sums) -> Row {
 }
 
 fn window_row(it: WindowSums) -> Row {
+    let counts = it.counts;
     let amount = |units| numeric(&it.budget.meter, units);
     row(
         c"backtest_result",
@@ -150,12 +150,12 @@ fn window_row(it: WindowSums) -> Row {
             amount(it.limit_units),
             finite(it.window.start),
             finite(it.window.end),
-            it.calls.into_datum(),
-            it.allowed.into_datum(),
-            it.refused.into_datum(),
+            counts.calls.into_datum(),
+            counts.allowed.into_datum(),
+            counts.refused.into_datum(),
             amount(it.spent_units),
-            amount(it.refused_units),
-            it.first_refusal_at.and_then(timestamp),
+            amount(counts.refused_units),
+            counts.first_refusal_at.and_then(timestamp),
             None,
             None,
             None,
@@ -163,9 +163,9 @@ fn window_row(it: WindowSums) -> Row {
             None,
             None,
             None,
-            basis(it.by_hold, it.by_use).into_datum(),
-            it.by_hold.into_datum(),
-            it.by_use.into_datum(),
+            basis(counts.by_hold, counts.by_use).into_datum(),
+            counts.by_hold.into_datum(),
+            counts.by_use.into_datum(),
         ],
     )
 }

@@ -7,6 +7,7 @@ use pgrx::iter::SetOfIterator;
 use pgrx::prelude::*;
 use pgrx::{IntoDatum, composite_type};
 
+use crate::api::argument::instant;
 use crate::api::outcome::{Row, in_spi, or_put_aside, row};
 use crate::clock;
 use crate::engine::escrow::statistics::Statistics;
@@ -131,7 +132,7 @@ fn _windows_in_memory(
 
 #[pg_extern(sql = false)]
 fn _add_spend(tenant_id: i32, budget_id: i64, window_start: TimestampWithTimeZone, spent_units: i64) -> Option<bool> {
-    let slot = (budget_id, clock::from_postgres(window_start.into()));
+    let slot = (budget_id, instant(window_start));
     let settlement = Settlement { slot, held_units: 0, spent_units, granted_units: 0, expires_at: Instant::AFTER_ALL };
     or_put_aside(in_spi(|client| {
         engine::present(client)?.settle(tenant_id, &[settlement], clock::now())?;

@@ -5,9 +5,8 @@ use pgrx::datum::TimestampWithTimeZone;
 use pgrx::prelude::*;
 use pgrx::{IntoDatum, composite_type};
 
-use crate::api::argument::timestamp;
+use crate::api::argument::{instant, timestamp};
 use crate::api::outcome::row;
-use crate::clock;
 use crate::report::forecast::{History, Question, forecast};
 
 #[pg_extern(sql = false)]
@@ -20,7 +19,6 @@ fn _use_ahead(
     confidence: f64,
     room: Option<f64>,
 ) -> Option<composite_type!('static, "tokbudget.use_ahead")> {
-    let instant = |at: TimestampWithTimeZone| clock::from_postgres(at.into());
     let used = hours.unwrap_or_default().into_iter().zip(amounts.unwrap_or_default());
     let now = instant(present);
     let history = History::new(used.filter_map(|(hour, amount)| Some((instant(hour?), amount?))), now);

@@ -5,7 +5,7 @@ use pgrx::prelude::*;
 use pgrx::{AnyNumeric, IntoDatum, JsonB, composite_type, pg_sys};
 use serde_json::json;
 
-use crate::api::argument::{missing, parse_json};
+use crate::api::argument::{instant, missing, parse_json};
 use crate::api::outcome::{Row, in_spi, or_put_aside, row};
 use crate::api::spend::numeric;
 use crate::budget::meter;
@@ -23,7 +23,7 @@ use crate::usage::{Bucket, Counts, STANDARD, Usage, canonical_tier};
 use crate::{clock, invalidation, tokenizer};
 
 fn at_or_now(at: Option<TimestampWithTimeZone>) -> Instant {
-    at.map_or_else(clock::now, |at| clock::from_postgres(at.into()))
+    at.map_or_else(clock::now, instant)
 }
 
 /// A currency as prices may have it.
@@ -240,7 +240,7 @@ fn _import_prices(
         let document = parse_json("document", document)?;
         let import = price_import::Import {
             source,
-            effective_at: clock::from_postgres(effective_at.into()),
+            effective_at: instant(effective_at),
             currency,
             is_confirmed: confirm,
             origin,
@@ -285,8 +285,8 @@ fn _rerate(
         let selection = Selection {
             account,
             model,
-            since: since.map(|since| clock::from_postgres(since.into())).ok_or_else(|| missing("since"))?,
-            until: until.map(|until| clock::from_postgres(until.into())).ok_or_else(|| missing("until"))?,
+            since: since.map(instant).ok_or_else(|| missing("since"))?,
+            until: until.map(instant).ok_or_else(|| missing("until"))?,
             batch_size: batch_size
                 .ok_or_else(|| Refusal::invalid_argument("batch_size", "not above zero", "Pass 1 or more."))?,
             is_dry_run: dry_run.ok_or_else(|| missing("dry_run"))?,

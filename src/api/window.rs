@@ -5,7 +5,7 @@ use pgrx::prelude::*;
 use pgrx::{IntoDatum, composite_type};
 use serde_json::json;
 
-use crate::api::argument::missing;
+use crate::api::argument::{instant, missing};
 use crate::api::outcome::{or_put_aside, row};
 use crate::budget::window::{Schedule, Window};
 use crate::clock;
@@ -55,10 +55,6 @@ fn _window(
         window_at(schedule, instant(at))
     });
     or_put_aside(window).map(|(start, end)| row(c"budget_window", [start.into_datum(), end.into_datum()]))
-}
-
-fn instant(timestamp: TimestampWithTimeZone) -> Instant {
-    clock::from_postgres(timestamp.into())
 }
 
 /// The schedule, or why there is none in words.

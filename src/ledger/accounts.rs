@@ -5,17 +5,15 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use pgrx::JsonB;
-use pgrx::datum::TimestampWithTimeZone;
 use pgrx::spi::SpiClient;
 use serde_json::Value;
 
-use crate::clock;
 use crate::instant::Instant;
 use crate::invalidation::{self, Topic};
 use crate::ledger::Failure;
 use crate::ledger::kept::Recent;
 use crate::refusal::Refusal;
-use crate::statement::{is_own, optional, required, statement};
+use crate::statement::{is_own, optional, optional_instant, required, statement};
 
 statement! {
     read find_tenant(TEXTOID) =
@@ -152,7 +150,7 @@ pub fn read(client: &mut SpiClient<'_>, tenant_id: i32, paths: &[&str]) -> Resul
             kind: optional(&row, 8)?,
             role: optional(&row, 9)?,
             ancestor_ids: required(&row, 10)?,
-            expires_at: optional::<TimestampWithTimeZone>(&row, 11)?.map(|at| clock::from_postgres(at.into())),
+            expires_at: optional_instant(&row, 11)?,
         });
         let is_own = is_own(&row, 12)?;
         if let Some(generation) = generation.filter(|_| !is_own) {

@@ -1,5 +1,6 @@
 //! Back-test over the ledger: the calls of an account and of all below it, read once in the order in which they were made.
 
+mod columns;
 mod history;
 mod limits;
 mod reprice;

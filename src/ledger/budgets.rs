@@ -4,19 +4,17 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use pgrx::datum::TimestampWithTimeZone;
 use pgrx::spi::{SpiClient, SpiHeapTupleData};
 
 use crate::budget::decision::{Budget, Grant};
 use crate::budget::rollover::Rollover;
 use crate::budget::watch::Watch;
 use crate::budget::window::{Schedule, Window};
-use crate::clock;
 use crate::instant::Instant;
 use crate::invalidation::{self, Topic};
 use crate::ledger::Failure;
 use crate::ledger::kept::Recent;
-use crate::statement::{instant, is_own, optional, required, statement};
+use crate::statement::{instant, is_own, optional, optional_instant, required, statement};
 
 macro_rules! columns {
     () => {
@@ -80,9 +78,8 @@ statement! {
 struct Validity(Instant, Instant);
 
 impl Validity {
-    fn new(from: Option<TimestampWithTimeZone>, until: Option<TimestampWithTimeZone>) -> Validity {
-        let instant = |at: TimestampWithTimeZone| clock::from_postgres(at.into());
-        Validity(from.map_or(Instant::BEFORE_ALL, instant), until.map_or(Instant::AFTER_ALL, instant))
+    fn new(from: Option<Instant>, until: Option<Instant>) -> Validity {
+        Validity(from.unwrap_or(Instant::BEFORE_ALL), until.unwrap_or(Instant::AFTER_ALL))
     }
 
     fn holds(&self, at: Instant) -> bool {
@@ -277,7 +274,7 @@ pub fn owners_of_grants(client: &mut SpiClient<'_>, tenant_id: i32, ids: &[i64])
         let generation = invalidation::begin_reading(Topic::Tree);
         for row in find_owners(client, &[tenant_id.into(), missing.into()])? {
             let grant_id: i64 = required(&row, 1)?;
-            let Validity(_, until) = Validity::new(None, optional(&row, 4)?);
+            let Validity(_, until) = Validity::new(None, optional_instant(&row, 4)?);
             let order = (required(&row, 3)?, until, instant(&row, 5)?, grant_id);
             let owner = Owner { budget_id: required(&row, 2)?, order };
             let is_own = is_own(&row, 6)?;
@@ -319,7 +316,7 @@ fn read<'a>(
             let budget_id: i64 = required(&row, 1)?;
             if let Some((stored, may_be_kept)) = budgets.iter_mut().find(|(it, _)| it.budget.budget_id == budget_id) {
                 let grant = Grant { grant_id: required(&row, 2)?, units: required(&row, 3)? };
-                stored.grants.push((grant, Validity::new(optional(&row, 4)?, optional(&row, 5)?)));
+                stored.grants.push((grant, Validity::new(optional_instant(&row, 4)?, optional_instant(&row, 5)?)));
                 *may_be_kept &= !is_own(&row, 6)?;
             }
         }
@@ -340,9 +337,7 @@ fn read<'a>(
 fn stored(row: &SpiHeapTupleData<'_>) -> Result<(Stored, bool), Failure> {
     let every: Option<String> = optional(row, 11)?;
     let (time_zone, week_start): (String, String) = (required(row, 12)?, required(row, 13)?);
-    let anchor: Option<TimestampWithTimeZone> = optional(row, 14)?;
-    let anchor = anchor.map(|anchor| clock::from_postgres(anchor.into()));
-    let schedule = Schedule::parse(every.as_deref(), &time_zone, &week_start, anchor);
+    let schedule = Schedule::parse(every.as_deref(), &time_zone, &week_start, optional_instant(row, 14)?);
     let schedule = schedule.map_err(|_| Failure::Internal("a budget has an unreadable window"))?;
     let budget = Budget {
         budget_id: required(row, 1)?,
@@ -358,7 +353,7 @@ fn stored(row: &SpiHeapTupleData<'_>) -> Result<(Stored, bool), Failure> {
     let stored = Stored {
         rollover: optional(row, 15)?.map(|cap_units| Rollover { cap_units }),
         is_active: required(row, 18)?,
-        validity: Validity::new(optional(row, 19)?, optional(row, 20)?),
+        validity: Validity::new(optional_instant(row, 19)?, optional_instant(row, 20)?),
         ..Stored::new(budget, schedule, optional(row, 16)?, instant(row, 17)?)
     };
     Ok((stored, required(row, 10)?))

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use pgrx::JsonB;
-use pgrx::datum::TimestampWithTimeZone;
 use pgrx::spi::SpiClient;
 use serde_json::{Map, Value, json};
 
@@ -14,7 +13,7 @@ use crate::price::import::{Document, ListedModel, read};
 use crate::price::revision::{Addition, ChangeRow, Existing, Revision, Series, revise};
 use crate::price::{Price, provider};
 use crate::refusal::Refusal;
-use crate::statement::{instant, optional, required, statement, timestamp, timestamps};
+use crate::statement::{instant, optional_instant, required, statement, timestamp, timestamps};
 
 statement! {
     read read_book(TEXTOID, TEXTOID) =
@@ -149,7 +148,6 @@ pub fn import(client: &mut SpiClient<'_>, document: &Value, import: &Import<'_>)
 fn read_existing(client: &mut SpiClient<'_>, import: &Import<'_>) -> Result<Book, Failure> {
     let mut book = Book::new();
     for row in read_book(client, &[import.origin.into(), import.currency.into()])? {
-        let ends_at: Option<TimestampWithTimeZone> = optional(&row, 8)?;
         let unit_prices: JsonB = required(&row, 9)?;
         let price = Price::from_unit_prices(&unit_prices.0)
             .map_err(|_| Failure::Internal("a price of the book is unreadable"))?;
@@ -161,7 +159,7 @@ fn read_existing(client: &mut SpiClient<'_>, import: &Import<'_>) -> Result<Book
                 above_input_tokens: required(&row, 6)?,
             },
             from: instant(&row, 7)?,
-            until: ends_at.map_or(Instant::AFTER_ALL, |ends_at| clock::from_postgres(ends_at.into())),
+            until: optional_instant(&row, 8)?.unwrap_or(Instant::AFTER_ALL),
             price,
         };
         book.entry((required(&row, 2)?, required(&row, 3)?)).or_default().push(existing);

@@ -3,7 +3,6 @@
 
 use std::rc::Rc;
 
-use pgrx::datum::TimestampWithTimeZone;
 use pgrx::spi::SpiClient;
 
 use crate::budget::decision::Budget;
@@ -15,8 +14,8 @@ use crate::ledger::accounts::Account;
 use crate::ledger::budgets::{Found, Stored};
 use crate::ledger::chain::Chain;
 use crate::ledger::kept::Kept;
-use crate::statement::{optional, required, statement, timestamp};
-use crate::{account, clock, id};
+use crate::statement::{optional, optional_instant, required, statement, timestamp};
+use crate::{account, id};
 
 statement! {
     read read_quotas(INT4OID) =
@@ -96,7 +95,6 @@ fn find(client: &mut SpiClient<'_>, tenant_id: i32) -> Result<Rc<Defaults>, Fail
 fn read(client: &mut SpiClient<'_>, tenant_id: i32) -> Result<Defaults, Failure> {
     let mut defaults = Defaults::default();
     for row in read_quotas(client, &[tenant_id.into()])? {
-        let anchor: Option<TimestampWithTimeZone> = optional(&row, 12)?;
         defaults.quotas.push(Quota {
             quota_id: required(&row, 1)?,
             account_id: required(&row, 2)?,
@@ -109,7 +107,7 @@ fn read(client: &mut SpiClient<'_>, tenant_id: i32) -> Result<Defaults, Failure>
             every: optional(&row, 9)?,
             time_zone: required(&row, 10)?,
             week_start: required(&row, 11)?,
-            anchor: anchor.map(|anchor| clock::from_postgres(anchor.into())),
+            anchor: optional_instant(&row, 12)?,
         });
     }
     for row in read_rules(client, &[tenant_id.into()])? {

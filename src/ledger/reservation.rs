@@ -2,13 +2,11 @@
 
 use std::collections::HashMap;
 
-use pgrx::datum::TimestampWithTimeZone;
 use pgrx::spi::{SpiClient, SpiHeapTupleData};
 use pgrx::{JsonB, Uuid};
 use serde_json::{Value, json};
 
 use crate::budget::meter::{self, Amounts};
-use crate::clock;
 use crate::id;
 use crate::instant::Instant;
 use crate::ledger::slots::Slots;
@@ -16,7 +14,7 @@ use crate::ledger::spender::Spender;
 use crate::ledger::{Failure, access};
 use crate::privilege::Privilege;
 use crate::refusal::{Code, Refusal};
-use crate::statement::{instant, instants, optional, required, statement};
+use crate::statement::{instant, instants, optional, optional_instant, required, statement};
 
 macro_rules! columns {
     () => {
@@ -104,7 +102,6 @@ impl Reservation {
     fn read(row: &SpiHeapTupleData<'_>, tenant_id: i32) -> Result<Reservation, Failure> {
         let (held, attributes): (JsonB, JsonB) = (required(row, 7)?, required(row, 16)?);
         let id: Uuid = required(row, 1)?;
-        let settled_at: Option<TimestampWithTimeZone> = optional(row, 17)?;
         Ok(Reservation {
             id,
             spender: Spender {
@@ -129,7 +126,7 @@ impl Reservation {
             input_tokens: required(row, 19)?,
             max_output_tokens: required(row, 20)?,
             flags: required(row, 21)?,
-            settled_at: settled_at.map(|at| clock::from_postgres(at.into())),
+            settled_at: optional_instant(row, 17)?,
         })
     }
 

@@ -4,15 +4,20 @@
 //! ([`crate::budget::decision`], [`crate::budget::window`]). A call that is refused spends nothing. As back-tests of trading
 //! rules do, it takes the calls themselves as given: whoever is refused in earnest may ask again, or for less.
 
+mod call;
 mod limit;
+mod pending;
 mod policy;
 mod reason;
 mod replay;
+mod sums;
 
+pub use call::{Call, Correction, Past};
 pub use limit::{Before, DatedGrant, Limit};
 pub use policy::{Basis, Policy, PolicyBudget, PolicyError, PriceRule};
 pub use reason::Reason;
-pub use replay::{Call, Correction, Past, Replay, Sums, Verdict, WindowSums};
+pub use replay::{Replay, Verdict};
+pub use sums::{Counts, Sums, WindowSums};
 
 #[cfg(test)]
 mod tests;

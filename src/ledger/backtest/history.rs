@@ -1,13 +1,14 @@
 //! The history of an account, read through a cursor.
 
-use std::fmt::Write;
-
 use pgrx::datum::{DatumWithOid, FromDatum, IntoDatum, TimestampWithTimeZone};
 use pgrx::spi::{SpiClient, SpiHeapTupleData};
 use pgrx::{JsonB, Uuid};
 use serde_json::Value;
 
 use super::Request;
+use super::columns::{
+    ACCOUNT, CORRECTIONS, COST, Columns, HOLD_ENDS_AT, IS_PRICEABLE, METERS, MODEL, SLOTS, held_ordinal, used_ordinal,
+};
 use super::reprice::{Priceable, Pricer};
 use crate::budget::meter;
 use crate::clock;
@@ -16,8 +17,8 @@ use crate::ledger::Failure;
 use crate::ledger::chain::Chain;
 use crate::ledger::entry::counts_from_json;
 use crate::ledger::spender::own_account_ids;
-use crate::report::backtest::{Basis, Call, Correction, Past, PriceRule, Replay};
-use crate::statement::{optional, required, timestamp};
+use crate::report::backtest::{Call, Correction, Past, PriceRule, Replay};
+use crate::statement::{instant, optional, optional_instant, required, timestamp};
 use crate::usage::{Bucket, Part, Usage};
 
 /// How many entries are read at once.
@@ -109,14 +110,14 @@ impl History {
         row: &SpiHeapTupleData<'_>,
         hear: &mut impl FnMut(Entry<'_>) -> bool,
     ) -> Result<bool, Failure> {
-        let at = at(row, 1)?.ok_or(UNREADABLE)?;
+        let at = instant(row, 1)?;
         let account_ids: Vec<i64> = required(row, 3)?;
         let mut used = Vec::with_capacity(self.meters.len());
         for index in 0..self.meters.len() {
             used.push(optional::<i64>(row, used_ordinal(index))?.unwrap_or(0));
         }
         let mut held = Vec::with_capacity(self.meters.len());
-        let hold_ends_at = self::at(row, HOLD_ENDS_AT)?;
+        let hold_ends_at = optional_instant(row, HOLD_ENDS_AT)?;
         for index in 0..self.meters.len() {
             held.push(if hold_ends_at.is_some() { optional(row, held_ordinal(index))? } else { None });
         }
@@ -169,7 +170,7 @@ impl History {
         costs.is_unpriced |= costs.cost_nanos.is_none() && required::<bool>(row, IS_PRICEABLE)?;
         let call = Call {
             at,
-            settled_at: self::at(row, 2)?.ok_or(UNREADABLE)?,
+            settled_at: instant(row, 2)?,
             hold_ends_at,
             account_ids: &account_ids,
             is_own: required(row, 4)?,
@@ -245,10 +246,6 @@ fn with_corrections(nanos: Option<i64>, corrections: &[Correction]) -> Option<i6
     more.fold(nanos, |sum, more| Some(sum.unwrap_or(0).saturating_add(more)))
 }
 
-fn at(row: &SpiHeapTupleData<'_>, ordinal: usize) -> Result<Option<Instant>, Failure> {
-    Ok(optional::<TimestampWithTimeZone>(row, ordinal)?.map(|at| clock::from_postgres(at.into())))
-}
-
 fn list<T: FromDatum + IntoDatum>(row: &SpiHeapTupleData<'_>, ordinal: usize) -> Result<Vec<T>, Failure>
 where
     Vec<T>: FromDatum + IntoDatum,
@@ -273,140 +270,4 @@ fn slots(row: &SpiHeapTupleData<'_>) -> Result<Vec<(i64, Instant, i64)>, Failure
     let starts: Vec<TimestampWithTimeZone> = optional(row, SLOTS + 1)?.unwrap_or_default();
     let starts = starts.into_iter().map(|start| clock::from_postgres(start.into()));
     Ok(ids.into_iter().zip(starts).zip(units).map(|((id, start), units)| (id, start, units)).collect())
-}
-
-const COST: usize = 7;
-const IS_PRICEABLE: usize = 8;
-const HOLD_ENDS_AT: usize = 9;
-const CORRECTIONS: usize = 10;
-const SLOTS: usize = 13;
-const MODEL: usize = 16;
-const ACCOUNT: usize = 17;
-const METERS: usize = 18;
-
-fn used_ordinal(index: usize) -> usize {
-    METERS + 2 * index
-}
-
-fn held_ordinal(index: usize) -> usize {
-    METERS + 2 * index + 1
-}
-
-/// The statement, which reads no more columns than the policy asks for.
-struct Columns<'a> {
-    meters: &'a [String],
-    basis: Basis,
-    is_repricing: bool,
-    has_models: bool,
-    has_account: bool,
-}
-
-/// Money as the engine counts it.
-macro_rules! nanos {
-    ($column:literal) => {
-        concat!("(", $column, " OPERATOR(pg_catalog.*) 1000000000::pg_catalog.numeric)::pg_catalog.int8")
-    };
-}
-
-impl Columns<'_> {
-    /// Tenant, account, where the history begins, since, until. Corrections of what was booked before the replay begins count
-    /// as entries of their own, later ones belong to their calls.
-    fn sql(&self) -> String {
-        let is_hold = self.basis == Basis::Hold;
-        let mut sql = String::from(
-            "SELECT entry.reserved_at, entry.recorded_at, entry.account_ids,
-                 pg_catalog.array_position(entry.account_ids, $2)
-                     OPERATOR(pg_catalog.<=) pg_catalog.array_position(entry.account_ids, entry.account_id),
-                 entry.entry_id, COALESCE(entry.retry_count OPERATOR(pg_catalog.>) 0, false), ",
-        );
-        sql.push_str(nanos!("entry.cost"));
-        sql.push_str(
-            ", entry.request_model IS NOT NULL OR entry.flags OPERATOR(pg_catalog.&&) ARRAY['unpriced', 'unpriced_meters'], ",
-        );
-        sql.push_str(if is_hold { "reservation.expires_at, " } else { "NULL::pg_catalog.timestamptz, " });
-        sql.push_str("corrected.times, corrected.costs, corrected.internal_costs");
-        for column in ["budget_ids", "window_starts", "spent_units"] {
-            let _ = write!(sql, ", CASE WHEN entry.reserved_at OPERATOR(pg_catalog.<) $4 THEN entry.{column} END");
-        }
-        sql.push_str(if self.has_models { ", entry.request_model" } else { ", NULL::pg_catalog.text" });
-        sql.push_str(if self.has_account { ", account.path" } else { ", NULL::pg_catalog.text" });
-        for name in self.meters {
-            // A name of a meter is letters, digits and underscores, checked where it was read.
-            let _ = write!(sql, ", {}, {}", used_column(name), if is_hold { held_column(name) } else { "NULL".into() });
-        }
-        if self.is_repricing {
-            sql.push_str(
-                ", entry.buckets, entry.meters, entry.usage_details, entry.requests, entry.service_tier, entry.region,
-                 entry.account_id",
-            );
-            sql.push_str(if is_hold {
-                ", reservation.input_tokens, reservation.max_output_tokens, reservation.held"
-            } else {
-                ", NULL::pg_catalog.int8, NULL::pg_catalog.int8, NULL::pg_catalog.jsonb"
-            });
-        }
-        sql.push_str(" FROM tokbudget.entry");
-        sql.push_str(concat!(
-            " LEFT JOIN (
-                 SELECT correction.corrects_entry_id, pg_catalog.array_agg(correction.recorded_at ORDER BY correction.recorded_at, correction.entry_id) AS times,
-                     pg_catalog.array_agg(COALESCE(",
-            nanos!("correction.cost"),
-            ", 0) ORDER BY correction.recorded_at, correction.entry_id) AS costs,
-                     pg_catalog.array_agg(COALESCE(",
-            nanos!("correction.internal_cost"),
-            ", 0) ORDER BY correction.recorded_at, correction.entry_id) AS internal_costs
-                 FROM tokbudget.entry AS correction
-                 WHERE correction.tenant_id OPERATOR(pg_catalog.=) $1 AND correction.corrects_entry_id IS NOT NULL
-                     AND correction.recorded_at OPERATOR(pg_catalog.>=) $4
-                     AND correction.kind OPERATOR(pg_catalog.=) ANY (ARRAY['adjust', 'refund', 'correction'])
-                 GROUP BY correction.corrects_entry_id
-             ) AS corrected ON corrected.corrects_entry_id OPERATOR(pg_catalog.=) entry.entry_id"
-        ));
-        if is_hold {
-            sql.push_str(
-                " LEFT JOIN tokbudget.reservation ON reservation.tenant_id OPERATOR(pg_catalog.=) entry.tenant_id
-                     AND reservation.reservation_id OPERATOR(pg_catalog.=) entry.reservation_id",
-            );
-        }
-        if self.has_account {
-            sql.push_str(
-                " LEFT JOIN tokbudget.account ON account.tenant_id OPERATOR(pg_catalog.=) entry.tenant_id
-                     AND account.account_id OPERATOR(pg_catalog.=) entry.account_id",
-            );
-        }
-        sql.push_str(
-            " WHERE entry.tenant_id OPERATOR(pg_catalog.=) $1 AND $2 OPERATOR(pg_catalog.=) ANY (entry.account_ids)
-                 AND entry.recorded_at OPERATOR(pg_catalog.>=) $3
-                 AND entry.reserved_at OPERATOR(pg_catalog.>=) $3 AND entry.reserved_at OPERATOR(pg_catalog.<) $5
-                 AND (entry.kind OPERATOR(pg_catalog.=) ANY (ARRAY['commit', 'charge'])
-                     OR entry.reserved_at OPERATOR(pg_catalog.<) $4 AND entry.recorded_at OPERATOR(pg_catalog.<) $4
-                         AND entry.kind OPERATOR(pg_catalog.<>) 'expire')
-             ORDER BY entry.reserved_at, entry.recorded_at, entry.entry_id",
-        );
-        sql
-    }
-}
-
-fn used_column(name: &str) -> String {
-    let of = |column: &str| format!("COALESCE((entry.{column} OPERATOR(pg_catalog.->>) '{name}')::pg_catalog.int8, 0)");
-    match name {
-        meter::TOKENS => "entry.input_tokens OPERATOR(pg_catalog.+) entry.output_tokens".into(),
-        meter::INPUT_TOKENS | meter::OUTPUT_TOKENS | meter::REQUESTS => format!("entry.{name}"),
-        meter::COST => nanos!("entry.cost").into(),
-        meter::INTERNAL_COST => nanos!("entry.internal_cost").into(),
-        // What the provider counts stands among the kinds of token.
-        _ if Bucket::from_name(name).is_some_and(Bucket::is_counter) => {
-            format!("{} OPERATOR(pg_catalog.+) {}", of("meters"), of("buckets"))
-        }
-        _ => of("meters"),
-    }
-}
-
-fn held_column(name: &str) -> String {
-    let held = format!("(reservation.held OPERATOR(pg_catalog.->>) '{name}')");
-    if meter::is_money(name) {
-        format!("({held}::pg_catalog.numeric OPERATOR(pg_catalog.*) 1000000000::pg_catalog.numeric)::pg_catalog.int8")
-    } else {
-        format!("{held}::pg_catalog.int8")
-    }
 }

@@ -1,6 +1,5 @@
 //! The limits of a back-test: those of the policy, and those that there are.
 
-use pgrx::datum::TimestampWithTimeZone;
 use pgrx::spi::{SpiClient, SpiHeapTupleData};
 
 use super::{refuse_policy, within_policy};
@@ -8,13 +7,12 @@ use crate::budget::decision::{Budget, Grant};
 use crate::budget::rollover::Rollover;
 use crate::budget::watch::Watch;
 use crate::budget::window::{Schedule, Window};
-use crate::clock;
 use crate::instant::Instant;
 use crate::ledger::Failure;
 use crate::ledger::chain::Chain;
 use crate::privilege::Privilege;
 use crate::report::backtest::{Before, DatedGrant, Limit, Policy, PolicyBudget, PolicyError};
-use crate::statement::{instant, optional, required, statement, timestamp};
+use crate::statement::{instant, optional, optional_instant, required, statement, timestamp};
 
 statement! {
     /// Those at and below an account that are checked.
@@ -148,12 +146,9 @@ struct Stored {
 }
 
 fn read(row: &SpiHeapTupleData<'_>, since: Instant) -> Result<Stored, Failure> {
-    let at = |ordinal| -> Result<Option<Instant>, Failure> {
-        Ok(optional::<TimestampWithTimeZone>(row, ordinal)?.map(|at| clock::from_postgres(at.into())))
-    };
     let every: Option<String> = optional(row, 9)?;
     let (time_zone, week_start): (String, String) = (required(row, 10)?, required(row, 11)?);
-    let schedule = Schedule::parse(every.as_deref(), &time_zone, &week_start, at(12)?)
+    let schedule = Schedule::parse(every.as_deref(), &time_zone, &week_start, optional_instant(row, 12)?)
         .map_err(|_| Failure::Internal("a budget has an unreadable window"))?;
     let budget = Budget {
         budget_id: required(row, 1)?,
@@ -170,17 +165,16 @@ fn read(row: &SpiHeapTupleData<'_>, since: Instant) -> Result<Stored, Failure> {
     let rollover = optional(row, 13)?.map(|cap_units| Rollover { cap_units });
     let limit = Limit::new(budget, every, schedule, rollover, since);
     let mut limit = limit.ok_or(Failure::Internal("a budget has no window at this instant"))?;
-    limit.valid_from = at(15)?.unwrap_or(Instant::BEFORE_ALL);
-    limit.valid_until = at(16)?.unwrap_or(Instant::AFTER_ALL);
+    limit.valid_from = optional_instant(row, 15)?.unwrap_or(Instant::BEFORE_ALL);
+    limit.valid_until = optional_instant(row, 16)?.unwrap_or(Instant::AFTER_ALL);
     Ok(Stored { limit, has_grants: required(row, 8)?, created_at: instant(row, 14)? })
 }
 
 fn grant(row: &SpiHeapTupleData<'_>) -> Result<DatedGrant, Failure> {
-    let until: Option<TimestampWithTimeZone> = optional(row, 4)?;
     Ok(DatedGrant {
         grant: Grant { grant_id: required(row, 1)?, units: required(row, 2)? },
         from: instant(row, 3)?,
-        until: until.map_or(Instant::AFTER_ALL, |until| clock::from_postgres(until.into())),
+        until: optional_instant(row, 4)?.unwrap_or(Instant::AFTER_ALL),
     })
 }
 

@@ -1,15 +1,13 @@
 //! Reads one model's prices and facts.
 
-use pgrx::datum::TimestampWithTimeZone;
 use pgrx::spi::{SpiClient, SpiHeapTupleData};
 use pgrx::{AnyNumeric, JsonB};
 
 use super::target::Target;
 use super::{Facts, Listing};
-use crate::clock;
 use crate::ledger::Failure;
 use crate::price::{Price, UnitPrice, Version};
-use crate::statement::{instant, optional, required, statement};
+use crate::statement::{instant, optional, optional_instant, required, statement};
 
 statement! {
     read read_versions(TEXTOID, TEXTOID, TEXTOID) =
@@ -46,7 +44,6 @@ pub fn listing(client: &mut SpiClient<'_>, target: Target, currency: &str) -> Re
 }
 
 fn version(row: &SpiHeapTupleData<'_>) -> Result<Version, Failure> {
-    let ends_at: Option<TimestampWithTimeZone> = optional(row, 7)?;
     let unit_prices: JsonB = required(row, 8)?;
     let minimum_charge: Option<AnyNumeric> = optional(row, 9)?;
     let unreadable = |_| Failure::Internal("a price of the book is unreadable");
@@ -62,7 +59,7 @@ fn version(row: &SpiHeapTupleData<'_>) -> Result<Version, Failure> {
         service_tier: required(row, 4)?,
         above_input_tokens: required(row, 5)?,
         valid_from: instant(row, 6)?,
-        valid_until: ends_at.map(|ends_at| clock::from_postgres(ends_at.into())),
+        valid_until: optional_instant(row, 7)?,
         price,
     })
 }

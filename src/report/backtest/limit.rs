@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use super::sums::Counts;
 use crate::budget::decision::{Balance, Budget, Claim, Grant, Standing};
 use crate::budget::rollover::Rollover;
 use crate::budget::watch::Crossing;
@@ -59,13 +60,7 @@ pub(super) struct State {
     pub window: Window,
     pub balance: Balance,
     pub is_frozen: bool,
-    pub calls: i64,
-    pub allowed: i64,
-    pub refused: i64,
-    pub refused_units: i64,
-    pub first_refusal_at: Option<Instant>,
-    pub by_hold: i64,
-    pub by_use: i64,
+    pub counts: Counts,
 }
 
 /// How many windows that nobody touched are followed back at most.
@@ -149,13 +144,7 @@ impl Limit {
             window,
             balance: Balance { carried_units, ..Balance::default() },
             is_frozen: false,
-            calls: 0,
-            allowed: 0,
-            refused: 0,
-            refused_units: 0,
-            first_refusal_at: None,
-            by_hold: 0,
-            by_use: 0,
+            counts: Counts::default(),
         });
         self.by_start.insert(window.start, place);
         place

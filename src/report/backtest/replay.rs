@@ -4,58 +4,15 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use std::rc::Rc;
 
+use super::call::{Call, Past};
 use super::limit::{Limit, State};
+use super::pending::{Event, Part, Pending};
 use super::reason::{BudgetName, Reason};
-use crate::budget::decision::{Budget, Claim, Standing, compare_shares};
+use super::sums::{Counts, Sums, WindowSums};
+use crate::budget::decision::{Claim, Standing, compare_shares};
 use crate::budget::meter;
 use crate::budget::settlement::Place;
-use crate::budget::window::Window;
 use crate::instant::Instant;
-
-/// A call as the ledger tells of it.
-#[derive(Clone, Debug)]
-pub struct Call<'a> {
-    /// When it was made.
-    pub at: Instant,
-    /// When it was booked.
-    pub settled_at: Instant,
-    /// When what it held ended, at the latest; none where that is not known, or does not matter.
-    pub hold_ends_at: Option<Instant>,
-    /// All accounts that it drew on.
-    pub account_ids: &'a [i64],
-    /// Whether it was made by the account that is asked about, or one below it.
-    pub is_own: bool,
-    pub is_retry: bool,
-    /// What it used, by meter of the replay.
-    pub used: &'a [i64],
-    /// What it held, by meter, as far as that is known.
-    pub held: &'a [Option<i64>],
-    /// What it cost, with all corrections.
-    pub actual_nanos: Option<i64>,
-    /// What it costs by the policy, with all corrections.
-    pub cost_nanos: Option<i64>,
-    pub is_repriced: bool,
-    pub is_unpriced: bool,
-    pub corrections: &'a [Correction],
-}
-
-/// A change of what a call cost, later.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Correction {
-    pub at: Instant,
-    pub cost_nanos: i64,
-    pub internal_nanos: i64,
-}
-
-/// What was booked before the replay begins.
-#[derive(Clone, Debug)]
-pub struct Past<'a> {
-    pub at: Instant,
-    pub account_ids: &'a [i64],
-    pub used: &'a [i64],
-    /// Which budgets and grants it counted against, in which windows, and by how much.
-    pub slots: &'a [(i64, Instant, i64)],
-}
 
 /// What became of a call.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,94 +21,6 @@ pub struct Verdict {
     pub by_hold: bool,
     /// None for a call that is allowed.
     pub refused: Option<Reason>,
-}
-
-/// All calls of the account and of those below it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Sums {
-    pub calls: i64,
-    pub allowed: i64,
-    pub refused: i64,
-    pub first_refusal_at: Option<Instant>,
-    /// What they cost.
-    pub actual_nanos: i128,
-    /// What those that are allowed cost by the policy.
-    pub cost_nanos: i128,
-    /// What those that are refused would have cost by it.
-    pub refused_nanos: i128,
-    pub by_hold: i64,
-    pub by_use: i64,
-    pub repriced: i64,
-    pub unpriced: i64,
-    pub refused_retries: i64,
-}
-
-/// One window of one limit.
-#[derive(Clone, Debug)]
-pub struct WindowSums {
-    pub budget: Rc<Budget>,
-    pub policy_place: Option<i32>,
-    pub every: Option<String>,
-    pub window: Window,
-    /// With what was carried over.
-    pub limit_units: i64,
-    pub spent_units: i64,
-    pub calls: i64,
-    pub allowed: i64,
-    pub refused: i64,
-    pub refused_units: i64,
-    pub first_refusal_at: Option<Instant>,
-    pub by_hold: i64,
-    pub by_use: i64,
-}
-
-/// A part of a call that is to be settled: of one limit in one window.
-#[derive(Debug)]
-struct Part {
-    limit: usize,
-    window: usize,
-    used_units: i64,
-    /// Of the budget, and then of each of `grants`.
-    held: Vec<i64>,
-    grants: Vec<usize>,
-}
-
-#[derive(Debug)]
-enum Event {
-    /// The hold ends, and the call is settled later.
-    Expire(Vec<Part>, Instant),
-    Settle {
-        parts: Vec<Part>,
-        is_expired: bool,
-    },
-}
-
-/// Ordered by time, and by the order of calls at one instant.
-#[derive(Debug)]
-struct Pending {
-    at: Instant,
-    ordinal: u64,
-    event: Event,
-}
-
-impl PartialEq for Pending {
-    fn eq(&self, other: &Self) -> bool {
-        (self.at, self.ordinal) == (other.at, other.ordinal)
-    }
-}
-
-impl Eq for Pending {}
-
-impl PartialOrd for Pending {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Pending {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.at, self.ordinal).cmp(&(other.at, other.ordinal))
-    }
 }
 
 /// A claim on one limit.
@@ -272,7 +141,7 @@ impl Replay {
             let Some(state) = self.limits.get_mut(it.limit).and_then(|limit| limit.windows.get_mut(it.window)) else {
                 continue;
             };
-            count(state, it, refused.is_some(), call.at);
+            count(&mut state.counts, it, refused.is_some(), call.at);
         }
         if call.is_own {
             self.count(call, refused.is_some(), by_hold);
@@ -432,7 +301,7 @@ impl Replay {
         self.settle_until(Instant::AFTER_ALL);
         let mut windows = Vec::new();
         for limit in self.limits {
-            let mut used: Vec<State> = limit.windows.into_iter().filter(|state| state.calls > 0).collect();
+            let mut used: Vec<State> = limit.windows.into_iter().filter(|state| state.counts.calls > 0).collect();
             used.sort_by_key(|state| state.window.start);
             windows.extend(used.into_iter().map(|state| WindowSums {
                 budget: Rc::clone(&limit.budget),
@@ -441,28 +310,22 @@ impl Replay {
                 window: state.window,
                 limit_units: limit.budget.limit_units.saturating_add(state.balance.carried_units),
                 spent_units: state.balance.spent_units,
-                calls: state.calls,
-                allowed: state.allowed,
-                refused: state.refused,
-                refused_units: state.refused_units,
-                first_refusal_at: state.first_refusal_at,
-                by_hold: state.by_hold,
-                by_use: state.by_use,
+                counts: state.counts,
             }));
         }
         (self.sums, windows)
     }
 }
 
-fn count(state: &mut State, it: &Claimed, is_refused: bool, at: Instant) {
-    state.calls += 1;
-    state.by_hold += i64::from(it.by_hold);
-    state.by_use += i64::from(!it.by_hold);
+fn count(counts: &mut Counts, it: &Claimed, is_refused: bool, at: Instant) {
+    counts.calls += 1;
+    counts.by_hold += i64::from(it.by_hold);
+    counts.by_use += i64::from(!it.by_hold);
     if it.is_frozen || !it.claim.fits(&it.standing) {
-        state.refused += 1;
-        state.refused_units = state.refused_units.saturating_add(it.claim.units);
-        state.first_refusal_at.get_or_insert(at);
+        counts.refused += 1;
+        counts.refused_units = counts.refused_units.saturating_add(it.claim.units);
+        counts.first_refusal_at.get_or_insert(at);
     } else if !is_refused {
-        state.allowed += 1;
+        counts.allowed += 1;
     }
 }

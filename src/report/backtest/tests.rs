@@ -100,8 +100,10 @@ fn a_refused_call_spends_nothing() {
     assert_eq!((sums.calls, sums.allowed, sums.refused), (4, 3, 1));
     assert_eq!((sums.actual_nanos, sums.cost_nanos, sums.refused_nanos), (200, 150, 50));
     assert_eq!(sums.first_refusal_at, Some(at(1)));
-    let spent: Vec<_> =
-        windows.iter().map(|it| (it.spent_units, it.calls, it.allowed, it.refused, it.refused_units)).collect();
+    let spent: Vec<_> = windows
+        .iter()
+        .map(|it| (it.spent_units, it.counts.calls, it.counts.allowed, it.counts.refused, it.counts.refused_units))
+        .collect();
     assert_eq!(spent, [(100, 3, 2, 1, 50), (50, 1, 1, 0, 0)]);
 }
 
@@ -124,8 +126,10 @@ fn each_budget_is_told_what_it_refused() {
         refusals(vec![limit(budget(1, 50), None, None), limit(budget(2, 30), None, None)], &calls);
     assert_eq!(refused, [false, true, true]);
     assert_eq!(sums.refused, 2);
-    let told: Vec<_> =
-        windows.iter().map(|it| (it.allowed, it.refused, it.refused_units, it.first_refusal_at)).collect();
+    let told: Vec<_> = windows
+        .iter()
+        .map(|it| (it.counts.allowed, it.counts.refused, it.counts.refused_units, it.counts.first_refusal_at))
+        .collect();
     assert_eq!(told, [(1, 1, 40, Some(at(1))), (1, 2, 41, Some(at(1)))]);
 }
 

@@ -8,26 +8,17 @@
 use serde_json::Value;
 
 use super::anthropic_usage::{PROVIDER, period};
-use super::pages::{Node, note_missing_page, pages};
+use super::pages::{self, Node};
 use super::{Document, Format, Line, ReadError};
 
 pub fn read(value: &Value) -> Result<Document, ReadError> {
-    let mut document = Document::new(Format::AnthropicCost);
-    let pages = pages(value)?;
-    for page in &pages {
-        for bucket in page.children("data")? {
-            let (starts_at, ends_at) = period(&bucket)?;
-            document.cover(starts_at, ends_at);
-            for result in bucket.children("results")? {
-                document.take(line(&result, starts_at, ends_at)?);
-            }
-        }
-    }
-    note_missing_page(&mut document, &pages);
-    Ok(document)
+    pages::read(value, Format::AnthropicCost, period, |document, result, period| {
+        document.take(line(result, period)?);
+        Ok(())
+    })
 }
 
-fn line(result: &Node<'_>, starts_at: i64, ends_at: i64) -> Result<Line, ReadError> {
+fn line(result: &Node<'_>, (starts_at, ends_at): (i64, i64)) -> Result<Line, ReadError> {
     let currency = result.required_text("currency")?.to_ascii_uppercase();
     if currency != "USD" {
         // The report is always in dollars; of another currency it would have to be known how many of the lowest unit make one.

@@ -6,42 +6,24 @@
 
 use serde_json::Value;
 
-use super::pages::{Node, note_missing_page, pages};
+use super::pages::{self, Node};
 use super::{Document, Format, Line, ReadError, instant};
 
 pub(super) const PROVIDER: &str = "anthropic";
 
 pub fn read(value: &Value) -> Result<Document, ReadError> {
-    let mut document = Document::new(Format::AnthropicUsage);
-    let pages = pages(value)?;
-    for page in &pages {
-        for bucket in page.children("data")? {
-            let (starts_at, ends_at) = period(&bucket)?;
-            document.cover(starts_at, ends_at);
-            for result in bucket.children("results")? {
-                document.take(line(&result, starts_at, ends_at)?);
-            }
-        }
-    }
-    note_missing_page(&mut document, &pages);
-    Ok(document)
+    pages::read(value, Format::AnthropicUsage, period, |document, result, period| {
+        document.take(line(result, period)?);
+        Ok(())
+    })
 }
 
 /// The bucket's period.
 pub(super) fn period(bucket: &Node<'_>) -> Result<(i64, i64), ReadError> {
-    let instant = |name: &str| {
-        instant::parse(&bucket.required_text(name)?)
-            .ok_or_else(|| bucket.refuse(name, "not an instant from 1970 to 9999"))
-    };
-    let (starts_at, ends_at) = (instant("starting_at")?, instant("ending_at")?);
-    if starts_at < ends_at {
-        Ok((starts_at, ends_at))
-    } else {
-        Err(bucket.refuse("ending_at", "not after starting_at"))
-    }
+    pages::period(bucket, ("starting_at", "ending_at"), |name| Ok(instant::parse(&bucket.required_text(name)?)))
 }
 
-fn line(result: &Node<'_>, starts_at: i64, ends_at: i64) -> Result<Line, ReadError> {
+fn line(result: &Node<'_>, (starts_at, ends_at): (i64, i64)) -> Result<Line, ReadError> {
     let mut line = Line {
         at: result.at.clone(),
         starts_at,

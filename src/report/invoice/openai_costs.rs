@@ -10,27 +10,18 @@
 use serde_json::Value;
 
 use super::openai_usage::{PROVIDER, period};
-use super::pages::{Node, note_missing_page, pages};
+use super::pages::{self, Node};
 use super::token_kind::TokenKind;
 use super::{Amount, Document, Format, Line, ReadError};
 
 pub fn read(value: &Value) -> Result<Document, ReadError> {
-    let mut document = Document::new(Format::OpenaiCosts);
-    let pages = pages(value)?;
-    for page in &pages {
-        for bucket in page.children("data")? {
-            let (starts_at, ends_at) = period(&bucket)?;
-            document.cover(starts_at, ends_at);
-            for result in bucket.children("results")? {
-                document.take(line(&result, starts_at, ends_at)?);
-            }
-        }
-    }
-    note_missing_page(&mut document, &pages);
-    Ok(document)
+    pages::read(value, Format::OpenaiCosts, period, |document, result, period| {
+        document.take(line(result, period)?);
+        Ok(())
+    })
 }
 
-fn line(result: &Node<'_>, starts_at: i64, ends_at: i64) -> Result<Line, ReadError> {
+fn line(result: &Node<'_>, (starts_at, ends_at): (i64, i64)) -> Result<Line, ReadError> {
     let object = result.required_text("object")?;
     if object != "organization.costs.result" {
         return Err(result.refuse("object", format!("{object} is no costs result")));

@@ -6,7 +6,7 @@
 
 use serde_json::Value;
 
-use super::pages::{Node, note_missing_page, pages};
+use super::pages::{self, Node};
 use super::{Document, Format, Line, ReadError, Skipped, instant};
 
 pub(super) const PROVIDER: &str = "openai";
@@ -22,43 +22,27 @@ const METERS: [(&str, &str); 6] = [
 ];
 
 pub fn read(value: &Value) -> Result<Document, ReadError> {
-    let mut document = Document::new(Format::OpenaiUsage);
-    let pages = pages(value)?;
-    for page in &pages {
-        for bucket in page.children("data")? {
-            let (starts_at, ends_at) = period(&bucket)?;
-            document.cover(starts_at, ends_at);
-            for result in bucket.children("results")? {
-                let feed = feed(&result)?;
-                if document.feed.is_empty() {
-                    document.feed = feed;
-                } else if document.feed != feed {
-                    return Err(result.refuse("object", format!("a result of {feed} among those of {}", document.feed)));
-                }
-                let line = line(&result, starts_at, ends_at)?;
-                if document.feed == "vector_stores" {
-                    // A level and no flow: it says nothing of what was called.
-                    document
-                        .skipped
-                        .push(Skipped { at: line.at, reason: "storage, which is no use of a model".into() });
-                } else {
-                    document.take(line);
-                }
-            }
+    pages::read(value, Format::OpenaiUsage, period, |document, result, period| {
+        let feed = feed(result)?;
+        if document.feed.is_empty() {
+            document.feed = feed;
+        } else if document.feed != feed {
+            return Err(result.refuse("object", format!("a result of {feed} among those of {}", document.feed)));
         }
-    }
-    note_missing_page(&mut document, &pages);
-    Ok(document)
+        let line = line(result, period)?;
+        if document.feed == "vector_stores" {
+            // A level and no flow: it says nothing of what was called.
+            document.skipped.push(Skipped { at: line.at, reason: "storage, which is no use of a model".into() });
+        } else {
+            document.take(line);
+        }
+        Ok(())
+    })
 }
 
 /// The bucket's period.
 pub(super) fn period(bucket: &Node<'_>) -> Result<(i64, i64), ReadError> {
-    let instant = |name: &str| {
-        instant::from_seconds(bucket.required_count(name)?)
-            .ok_or_else(|| bucket.refuse(name, "not an instant from 1970 to 9999"))
-    };
-    let (starts_at, ends_at) = (instant("start_time")?, instant("end_time")?);
-    if starts_at < ends_at { Ok((starts_at, ends_at)) } else { Err(bucket.refuse("end_time", "not after start_time")) }
+    pages::period(bucket, ("start_time", "end_time"), |name| Ok(instant::from_seconds(bucket.required_count(name)?)))
 }
 
 /// `completions` of `organization.usage.completions.result`.
@@ -68,7 +52,7 @@ fn feed(result: &Node<'_>) -> Result<String, ReadError> {
     feed.map(str::to_string).ok_or_else(|| result.refuse("object", format!("{object} is no usage result")))
 }
 
-fn line(result: &Node<'_>, starts_at: i64, ends_at: i64) -> Result<Line, ReadError> {
+fn line(result: &Node<'_>, (starts_at, ends_at): (i64, i64)) -> Result<Line, ReadError> {
     let mut line = Line {
         at: result.at.clone(),
         starts_at,

@@ -87,8 +87,41 @@ impl<'a> Node<'a> {
     }
 }
 
+/// Reads every result of every bucket of every page, of which `period` tells the period of a bucket.
+pub fn read(
+    document: &Value,
+    format: Format,
+    period: impl Fn(&Node<'_>) -> Result<(i64, i64), ReadError>,
+    mut take: impl FnMut(&mut Document, &Node<'_>, (i64, i64)) -> Result<(), ReadError>,
+) -> Result<Document, ReadError> {
+    let mut read = Document::new(format);
+    let pages = pages(document)?;
+    for page in &pages {
+        for bucket in page.children("data")? {
+            let period = period(&bucket)?;
+            read.cover(period.0, period.1);
+            for result in bucket.children("results")? {
+                take(&mut read, &result, period)?;
+            }
+        }
+    }
+    note_missing_page(&mut read, &pages);
+    Ok(read)
+}
+
+/// The period of a bucket: from the instant under one name up to the later one under the other.
+pub fn period(
+    bucket: &Node<'_>,
+    (start, end): (&str, &str),
+    instant: impl Fn(&str) -> Result<Option<i64>, ReadError>,
+) -> Result<(i64, i64), ReadError> {
+    let instant = |name: &str| instant(name)?.ok_or_else(|| bucket.refuse(name, "not an instant from 1970 to 9999"));
+    let (starts_at, ends_at) = (instant(start)?, instant(end)?);
+    if starts_at < ends_at { Ok((starts_at, ends_at)) } else { Err(bucket.refuse(end, format!("not after {start}"))) }
+}
+
 /// The pages: one as the API answers it, or several in an array.
-pub fn pages(document: &Value) -> Result<Vec<Node<'_>>, ReadError> {
+fn pages(document: &Value) -> Result<Vec<Node<'_>>, ReadError> {
     match document {
         Value::Array(pages) => {
             pages.iter().enumerate().map(|(index, page)| Node::new(format!("[{index}]"), page)).collect()
@@ -98,7 +131,7 @@ pub fn pages(document: &Value) -> Result<Vec<Node<'_>>, ReadError> {
 }
 
 /// Notes that the API has more than the document.
-pub fn note_missing_page(document: &mut Document, pages: &[Node<'_>]) {
+fn note_missing_page(document: &mut Document, pages: &[Node<'_>]) {
     if let Some(page) = pages.last().filter(|page| page.get("has_more") == Some(&Value::Bool(true))) {
         document
             .skipped

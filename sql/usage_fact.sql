@@ -1,0 +1,84 @@
+-- Entries as facts, and those that the roll-ups have not seen.
+
+-- An entry without a cost counts as unpriced until the first correction of it, which takes that away in the hour of the entry.
+CREATE FUNCTION tokbudget._usage_facts(after pg_snapshot, after_own xid8, until pg_snapshot) RETURNS SETOF tokbudget.usage_fact
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+    -- The planner cannot know how few entries are new: it would read the whole ledger, and compile that.
+    SET jit = off
+    SET enable_seqscan = off
+    SET max_parallel_workers_per_gather = 0
+    SET plan_cache_mode = force_custom_plan
+    SET work_mem = '64MB'
+    AS $$
+BEGIN
+    RETURN QUERY
+    SELECT entry.tenant_id, date_trunc('hour', entry.recorded_at, 'UTC'),
+        entry.account_ids[1:array_position(entry.account_ids, entry.account_id)], entry.cost_center, entry.currency, entry.provider,
+        entry.request_model, entry.operation, entry.service_tier, entry.workflow, entry.step, entry.outcome, entry.agent, entry.end_user,
+        1::bigint, entry.requests, entry.input_tokens, entry.cache_read_input_tokens, entry.cache_write_input_tokens, entry.output_tokens,
+        entry.reasoning_output_tokens, entry.cost, entry.internal_cost, entry.reported_cost, (entry.cost IS NULL)::integer::bigint,
+        (entry.corrects_entry_id IS NOT NULL)::integer::bigint, COALESCE(entry.retry_count > 0, false)::integer::bigint,
+        entry.overrun::integer::bigint
+    FROM tokbudget._entries_since(after, after_own, until) AS entry
+    WHERE entry.kind <> ALL (ARRAY['expire', 'transfer']);
+    IF NOT EXISTS (SELECT FROM tokbudget._entries_since(after, after_own, until) AS entry WHERE entry.corrects_entry_id IS NOT NULL) THEN
+        RETURN;
+    END IF;
+    RETURN QUERY
+    SELECT repriced.tenant_id, date_trunc('hour', repriced.recorded_at, 'UTC'),
+        repriced.account_ids[1:array_position(repriced.account_ids, repriced.account_id)], repriced.cost_center, repriced.currency,
+        repriced.provider, repriced.request_model, repriced.operation, repriced.service_tier, repriced.workflow, repriced.step,
+        repriced.outcome, repriced.agent, repriced.end_user, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint,
+        NULL::numeric, NULL::numeric, NULL::numeric, -1::bigint, 0::bigint, 0::bigint, 0::bigint
+    FROM (
+        SELECT DISTINCT ON (earlier.tenant_id, earlier.entry_id) earlier.*
+        FROM tokbudget._entries_since(after, after_own, until) AS correction
+        JOIN tokbudget.entry AS earlier
+            ON earlier.tenant_id = correction.tenant_id
+            AND earlier.recorded_at = tokbudget._recorded_at(correction.corrects_entry_id)
+            AND earlier.entry_id = correction.corrects_entry_id
+        WHERE correction.corrects_entry_id IS NOT NULL AND earlier.cost IS NULL
+            AND NOT EXISTS (
+                SELECT FROM tokbudget.entry AS other
+                WHERE other.tenant_id = correction.tenant_id AND other.corrects_entry_id = correction.corrects_entry_id
+                    AND pg_visible_in_snapshot(other.written_by, after) AND other.written_by <> after_own
+            )
+    ) AS repriced;
+END;
+$$;
+COMMENT ON FUNCTION tokbudget._usage_facts(pg_snapshot, xid8, pg_snapshot) IS
+    'internal: what the entries that tokbudget._entries_since gives add to the roll-ups';
+
+CREATE FUNCTION tokbudget._is_uncovered(after pg_snapshot, after_own xid8) RETURNS boolean
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+    SET jit = off
+    SET enable_seqscan = off
+    SET plan_cache_mode = force_generic_plan
+    AS $$
+BEGIN
+    RETURN EXISTS (SELECT FROM tokbudget._entries_since(after, after_own, NULL));
+END;
+$$;
+COMMENT ON FUNCTION tokbudget._is_uncovered(pg_snapshot, xid8) IS 'internal: whether the ledger has entries that the snapshot does not see';
+
+CREATE FUNCTION tokbudget._usage_tail(tenant_id integer) RETURNS SETOF tokbudget.usage_fact
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+    SET jit = off
+    AS $$
+DECLARE
+    state record;
+BEGIN
+    SELECT * INTO state FROM tokbudget._covered();
+    -- Most often there is nothing, and to plan for it takes longer than to see that.
+    IF NOT tokbudget._is_uncovered(state.covered, state.taken_by) THEN
+        RETURN;
+    END IF;
+    RETURN QUERY
+    SELECT fact.* FROM tokbudget._usage_facts(state.covered, state.taken_by, NULL) AS fact
+    WHERE _usage_tail.tenant_id IS NULL OR fact.tenant_id = _usage_tail.tenant_id;
+END;
+$$;
+COMMENT ON FUNCTION tokbudget._usage_tail(integer) IS 'internal: what the roll-ups do not cover, of one tenant, or of all with NULL';
