@@ -13,9 +13,8 @@ BEGIN
         RETURN QUERY
             SELECT part.workflow, part.hour, sum(part.cost), part.currency
             FROM (
-                SELECT series.workflow, usage.bucket_start AS hour, usage.cost, series.currency
+                SELECT usage.workflow, usage.bucket_start AS hour, usage.cost, usage.currency
                 FROM tokbudget.facet_usage AS usage
-                JOIN tokbudget.usage_series AS series ON series.tenant_id = usage.tenant_id AND series.series_id = usage.series_id
                 WHERE usage.tenant_id = (_spend_by_hour.account).tenant_id AND usage.facet = 'tenant_workflow' AND usage.grain = 'hour'
                     AND usage.bucket_start = ANY (_spend_by_hour.hours)
                 UNION ALL

@@ -42,13 +42,11 @@ SELECT
     pg_catalog.sum(spent.internal_cost) AS internal_cost,
     pg_catalog.sum(spent.reported_cost) AS reported_cost
 FROM (
-    SELECT usage.tenant_id, usage.bucket_start, series.account_ids, series.cost_center, series.currency, series.provider,
-        series.model, series.operation, usage.requests, usage.input_tokens, usage.cache_read_input_tokens,
+    SELECT usage.tenant_id, usage.bucket_start, usage.account_ids, usage.cost_center, usage.currency, usage.provider,
+        usage.model, usage.operation, usage.requests, usage.input_tokens, usage.cache_read_input_tokens,
         usage.cache_write_input_tokens, usage.output_tokens, usage.reasoning_output_tokens, usage.cost, usage.internal_cost,
         usage.reported_cost, usage.unpriced_entries
     FROM tokbudget.facet_usage AS usage
-    JOIN tokbudget.usage_series AS series
-        ON series.tenant_id OPERATOR(pg_catalog.=) usage.tenant_id AND series.series_id OPERATOR(pg_catalog.=) usage.series_id
     WHERE usage.facet OPERATOR(pg_catalog.=) 'model' AND usage.grain OPERATOR(pg_catalog.=) 'month'
     UNION ALL
     SELECT tail.tenant_id, pg_catalog.date_trunc('month', tail.hour, 'UTC'), tail.account_ids, tail.cost_center, tail.currency,

@@ -24,7 +24,8 @@ BEGIN
         WHERE kept.tenant_id = _unit_usage.tenant_id AND kept.unit = _unit_usage.unit
             AND kept.account_ids @> ARRAY[_unit_usage.account_id] AND (_unit_usage.name IS NULL OR kept.name = _unit_usage.name)
             AND kept.started_at >= _unit_usage.started_since AND kept.started_at < _unit_usage.started_until
-            AND kept.last_at >= _unit_usage.active_since;
+            AND kept.last_at >= _unit_usage.active_since
+            AND kept.last_hour >= date_trunc('hour', _unit_usage.active_since, 'UTC');
         RETURN;
     END IF;
     RETURN QUERY
@@ -38,6 +39,7 @@ BEGIN
         AND kept.account_ids @> ARRAY[_unit_usage.account_id] AND (_unit_usage.name IS NULL OR kept.name = _unit_usage.name)
         AND kept.started_at >= _unit_usage.started_since AND kept.started_at < _unit_usage.started_until
         AND kept.last_at >= _unit_usage.active_since
+        AND kept.last_hour >= date_trunc('hour', _unit_usage.active_since, 'UTC')
         AND NOT EXISTS (
             SELECT FROM changed
             WHERE changed.account_id = kept.account_id AND changed.name = kept.name AND changed.account_ids = kept.account_ids

@@ -19,7 +19,7 @@ CREATE FUNCTION tokbudget._session_parts(after pg_snapshot, after_own xid8, unti
         pg_catalog.sum(piece.input_tokens), pg_catalog.sum(piece.cache_read_input_tokens), pg_catalog.sum(piece.cache_write_input_tokens),
         pg_catalog.sum(piece.output_tokens), pg_catalog.sum(piece.reasoning_output_tokens), pg_catalog.sum(piece.useful_output_tokens),
         pg_catalog.sum(piece.tool_calls), pg_catalog.sum(piece.failed_tool_calls), pg_catalog.sum(piece.cost),
-        pg_catalog.sum(piece.internal_cost)
+        pg_catalog.sum(piece.internal_cost), pg_catalog.date_trunc('hour', pg_catalog.max(piece.last_at), 'UTC')
     FROM (
         SELECT entry.tenant_id, entry.account_id,
             COALESCE(entry.account_ids[1:pg_catalog.array_position(entry.account_ids, entry.account_id)], '{}') AS own_ids,
@@ -88,7 +88,8 @@ CREATE FUNCTION tokbudget._merged_session(kept tokbudget.session_usage, part tok
         (part).tool_calls OPERATOR(pg_catalog.+) COALESCE((kept).tool_calls, 0),
         (part).failed_tool_calls OPERATOR(pg_catalog.+) COALESCE((kept).failed_tool_calls, 0),
         COALESCE((part).cost OPERATOR(pg_catalog.+) (kept).cost, (part).cost, (kept).cost),
-        COALESCE((part).internal_cost OPERATOR(pg_catalog.+) (kept).internal_cost, (part).internal_cost, (kept).internal_cost)
+        COALESCE((part).internal_cost OPERATOR(pg_catalog.+) (kept).internal_cost, (part).internal_cost, (kept).internal_cost),
+        GREATEST((part).last_hour, (kept).last_hour)
 $$;
 COMMENT ON FUNCTION tokbudget._merged_session(tokbudget.session_usage, tokbudget.session_usage) IS
     'internal: a session or task with what a part adds to it';
@@ -126,14 +127,14 @@ BEGIN
         workflow, workflow_at, task, task_at, agent, agent_at, outcome, outcome_at, started_at, last_at, steps,
         retries, max_input_tokens, requests, input_tokens, cache_read_input_tokens, cache_write_input_tokens,
         output_tokens, reasoning_output_tokens, useful_output_tokens, tool_calls, failed_tool_calls, cost,
-        internal_cost
+        internal_cost, last_hour
     ) = (
         SELECT merged.workflow, merged.workflow_at, merged.task, merged.task_at, merged.agent, merged.agent_at, merged.outcome,
             merged.outcome_at, merged.started_at, merged.last_at, merged.steps, merged.retries,
             merged.max_input_tokens, merged.requests, merged.input_tokens, merged.cache_read_input_tokens,
             merged.cache_write_input_tokens, merged.output_tokens, merged.reasoning_output_tokens,
             merged.useful_output_tokens, merged.tool_calls, merged.failed_tool_calls, merged.cost,
-            merged.internal_cost
+            merged.internal_cost, merged.last_hour
         FROM tokbudget._merged_session(kept, EXCLUDED) AS merged
     );
 END;

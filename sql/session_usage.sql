@@ -32,12 +32,14 @@ CREATE TABLE tokbudget.session_usage (
     failed_tool_calls numeric NOT NULL,
     cost numeric,
     internal_cost numeric,
+    last_hour timestamp with time zone NOT NULL,
     -- An account that was moved amid a session has a row for what it spent on either path.
     CONSTRAINT session_usage_pkey PRIMARY KEY (tenant_id, unit, name, account_id, account_ids),
     CONSTRAINT session_usage_unit_check CHECK (unit OPERATOR(pg_catalog.=) ANY (ARRAY['session', 'task']))
-);
+) WITH (fillfactor = 80);
 CREATE INDEX session_usage_started_at_idx ON tokbudget.session_usage (tenant_id, unit, started_at);
-CREATE INDEX session_usage_last_at_idx ON tokbudget.session_usage (tenant_id, unit, last_at);
+-- By the hour, because a row whose indexed columns stay the same is changed in its place.
+CREATE INDEX session_usage_last_hour_idx ON tokbudget.session_usage (tenant_id, unit, last_hour);
 COMMENT ON TABLE tokbudget.session_usage IS 'what each session and each task used, as far as the roll-ups cover the ledger; derived, rebuilt from the ledger';
 COMMENT ON COLUMN tokbudget.session_usage.tenant_id IS 'tenant that spent';
 COMMENT ON COLUMN tokbudget.session_usage.account_id IS 'account that spent; the same name in another account is another session';
@@ -68,6 +70,7 @@ COMMENT ON COLUMN tokbudget.session_usage.tool_calls IS 'meter tool_calls, or on
 COMMENT ON COLUMN tokbudget.session_usage.failed_tool_calls IS 'the part of tool_calls whose label tool_status is error, failed or timeout';
 COMMENT ON COLUMN tokbudget.session_usage.cost IS 'cost in currency units, corrections included; NULL where nothing had a price';
 COMMENT ON COLUMN tokbudget.session_usage.internal_cost IS 'what the account is charged, in currency units, corrections included; NULL where nothing had a price';
+COMMENT ON COLUMN tokbudget.session_usage.last_hour IS 'hour, UTC, in which its last call was recorded';
 
 -- A name is part of an index key, which must stay well below a third of a page, and attributes may be of any length.
 CREATE FUNCTION tokbudget._unit_name(name text) RETURNS text

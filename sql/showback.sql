@@ -39,42 +39,45 @@ CREATE FUNCTION tokbudget._subtree_usage(account tokbudget.account, since timest
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
     SET jit = off
+    SET max_parallel_workers_per_gather = 0
+    -- As in tokbudget._usage.
     SET plan_cache_mode = force_custom_plan
+    SET enable_seqscan = off
+    SET enable_hashjoin = off
+    SET enable_mergejoin = off
+    SET enable_material = off
+    SET join_collapse_limit = 1
     AS $$
 #variable_conflict use_column
-BEGIN
-    RETURN QUERY
-    WITH segment AS MATERIALIZED (
-        SELECT * FROM tokbudget._segments(since, until, ARRAY['hour', 'day', 'month'])
-    ),
-    below AS MATERIALIZED (
+DECLARE
+    segments CONSTANT tokbudget.usage_segment[] := ARRAY(
+        SELECT segment FROM tokbudget._segments(since, until, ARRAY['hour', 'day', 'month']) AS segment);
+    below_ids CONSTANT bigint[] := ARRAY(
         SELECT node.account_id FROM tokbudget.account AS node
         WHERE node.tenant_id = account.tenant_id
-            AND (node.account_id = account.account_id OR node.ancestor_ids @> ARRAY[account.account_id])
-    ),
-    -- What was spent below the account then: what has moved here since was spent elsewhere.
-    part AS (
+            AND (node.account_id = account.account_id OR node.ancestor_ids @> ARRAY[account.account_id]));
+BEGIN
+    RETURN QUERY
+    WITH part AS (
         SELECT usage.account_id, usage.currency, usage.requests, usage.cost, usage.internal_cost, usage.input_tokens, usage.output_tokens
-        FROM segment
-        JOIN below ON true
-        JOIN tokbudget.subtree_usage AS usage ON usage.tenant_id = account.tenant_id AND usage.account_id = below.account_id
+        FROM unnest(segments) AS segment
+        JOIN tokbudget.subtree_usage AS usage ON usage.tenant_id = account.tenant_id AND usage.account_id = ANY (below_ids)
             AND usage.grain = segment.grain AND usage.bucket_start >= segment.starts_at AND usage.bucket_start < segment.ends_at
         UNION ALL
         SELECT node, fact.currency, fact.requests, fact.cost, fact.internal_cost, fact.input_tokens, fact.output_tokens
         FROM tokbudget._usage_tail(account.tenant_id) AS fact
-        JOIN segment ON segment.grain <> 'entry' AND fact.hour >= segment.starts_at AND fact.hour < segment.ends_at
+        JOIN unnest(segments) AS segment ON segment.grain <> 'entry' AND fact.hour >= segment.starts_at AND fact.hour < segment.ends_at
         CROSS JOIN LATERAL unnest(fact.account_ids) AS node
         UNION ALL
-        SELECT node, entry.currency, entry.requests, entry.cost, entry.internal_cost, entry.input_tokens, entry.output_tokens
-        FROM segment
-        JOIN tokbudget.entry ON entry.tenant_id = account.tenant_id
-            AND entry.recorded_at >= segment.starts_at AND entry.recorded_at < segment.ends_at
-        CROSS JOIN LATERAL unnest(entry.account_ids[1:array_position(entry.account_ids, entry.account_id)]) AS node
-        WHERE segment.grain = 'entry' AND entry.kind <> ALL (ARRAY['expire', 'transfer'])
+        SELECT node, fact.currency, fact.requests, fact.cost, fact.internal_cost, fact.input_tokens, fact.output_tokens
+        FROM unnest(segments) AS segment
+        CROSS JOIN LATERAL tokbudget._usage_between(account.tenant_id, segment.starts_at, segment.ends_at) AS fact
+        CROSS JOIN LATERAL unnest(fact.account_ids) AS node
+        WHERE segment.grain = 'entry'
     )
     SELECT part.account_id, part.currency, sum(part.requests), sum(part.cost), sum(part.internal_cost), sum(part.input_tokens), sum(part.output_tokens)
     FROM part
-    WHERE part.account_id IN (SELECT below.account_id FROM below)
+    WHERE part.account_id = ANY (below_ids)
     GROUP BY part.account_id, part.currency;
 END;
 $$;

@@ -2,13 +2,17 @@
 -- for together, and tokbudget.subtree_usage for an account with all below it. An entry is added once to each facet. Who asks
 -- for attributes of two facets at once is answered from the ledger.
 
-CREATE TABLE tokbudget.usage_series (
+CREATE TABLE tokbudget.facet_usage (
     tenant_id integer NOT NULL,
-    series_id uuid NOT NULL,
     facet text COLLATE pg_catalog."C" NOT NULL,
+    grain text COLLATE pg_catalog."C" NOT NULL,
+    bucket_start timestamp with time zone NOT NULL,
+    account_id bigint NOT NULL,
+    series_id uuid NOT NULL,
+    is_departed boolean NOT NULL DEFAULT false,
     account_ids bigint[] NOT NULL,
-    cost_center text,
     currency text NOT NULL,
+    cost_center text,
     provider text,
     model text,
     operation text,
@@ -18,31 +22,6 @@ CREATE TABLE tokbudget.usage_series (
     outcome text,
     agent text,
     end_user text,
-    CONSTRAINT usage_series_pkey PRIMARY KEY (tenant_id, series_id)
-);
-COMMENT ON TABLE tokbudget.usage_series IS 'what the rows of tokbudget.facet_usage are about: one row for each combination of the attributes of a facet';
-COMMENT ON COLUMN tokbudget.usage_series.tenant_id IS 'tenant that spent';
-COMMENT ON COLUMN tokbudget.usage_series.series_id IS 'id: the first half of the SHA-256 of all that the row says';
-COMMENT ON COLUMN tokbudget.usage_series.facet IS 'account (cost center), model (provider, model, operation, service tier), work (workflow, step, outcome, agent), user (end user), each by account and cost center; tenant_model, tenant_work without the agent and tenant_workflow with the workflow alone are the same for the root with all below it';
-COMMENT ON COLUMN tokbudget.usage_series.account_ids IS 'account that spent, last, below those above it, as they were when it spent';
-COMMENT ON COLUMN tokbudget.usage_series.cost_center IS 'where the spend is charged';
-COMMENT ON COLUMN tokbudget.usage_series.currency IS 'currency of the costs, ISO 4217 or a unit of its own';
-COMMENT ON COLUMN tokbudget.usage_series.provider IS 'who sold the tokens';
-COMMENT ON COLUMN tokbudget.usage_series.model IS 'model that was asked for';
-COMMENT ON COLUMN tokbudget.usage_series.operation IS 'attribute operation';
-COMMENT ON COLUMN tokbudget.usage_series.service_tier IS 'tier served; NULL for the standard one';
-COMMENT ON COLUMN tokbudget.usage_series.workflow IS 'attribute workflow';
-COMMENT ON COLUMN tokbudget.usage_series.step IS 'attribute step';
-COMMENT ON COLUMN tokbudget.usage_series.outcome IS 'attribute outcome';
-COMMENT ON COLUMN tokbudget.usage_series.agent IS 'attribute agent';
-COMMENT ON COLUMN tokbudget.usage_series.end_user IS 'attribute end_user';
-
-CREATE TABLE tokbudget.facet_usage (
-    tenant_id integer NOT NULL,
-    facet text COLLATE pg_catalog."C" NOT NULL,
-    grain text COLLATE pg_catalog."C" NOT NULL,
-    bucket_start timestamp with time zone NOT NULL,
-    series_id uuid NOT NULL,
     entries bigint NOT NULL,
     requests numeric NOT NULL,
     input_tokens numeric NOT NULL,
@@ -57,15 +36,32 @@ CREATE TABLE tokbudget.facet_usage (
     corrections bigint NOT NULL,
     retried_entries bigint NOT NULL,
     overrun_entries bigint NOT NULL,
-    is_departed boolean NOT NULL DEFAULT false,
-    CONSTRAINT facet_usage_pkey PRIMARY KEY (tenant_id, facet, grain, bucket_start, series_id, is_departed)
+    -- The account stands before the series, so that a subtree is found without a look at everybody else.
+    CONSTRAINT facet_usage_pkey PRIMARY KEY (tenant_id, facet, grain, bucket_start, account_id, series_id, is_departed)
 ) WITH (fillfactor = 80);
-COMMENT ON TABLE tokbudget.facet_usage IS 'roll-up of the ledger by facet and by hour, day or month, UTC';
+-- For tokbudget.chargeback, which may be asked for a month of all tenants.
+CREATE INDEX facet_usage_period_idx ON tokbudget.facet_usage ((pg_catalog.timezone('UTC', bucket_start)::pg_catalog.date))
+    WHERE facet OPERATOR(pg_catalog.=) 'model' AND grain OPERATOR(pg_catalog.=) 'month';
+COMMENT ON TABLE tokbudget.facet_usage IS 'roll-up of the ledger by facet and by hour, day or month, UTC; attributes that are not of the facet are NULL';
 COMMENT ON COLUMN tokbudget.facet_usage.tenant_id IS 'tenant that spent';
-COMMENT ON COLUMN tokbudget.facet_usage.facet IS 'facet of the series';
+COMMENT ON COLUMN tokbudget.facet_usage.facet IS 'account (cost center), model (provider, model, operation, service tier), work (workflow, step, outcome, agent), user (end user), each by account and cost center; tenant_model, tenant_user, tenant_work without the agent and tenant_workflow with the workflow alone are the same for the root with all below it';
 COMMENT ON COLUMN tokbudget.facet_usage.grain IS 'hour, day or month';
 COMMENT ON COLUMN tokbudget.facet_usage.bucket_start IS 'start of the hour, day or month in which the entries were recorded';
-COMMENT ON COLUMN tokbudget.facet_usage.series_id IS 'what it is about, in tokbudget.usage_series';
+COMMENT ON COLUMN tokbudget.facet_usage.account_id IS 'account that spent; the root in facets of a tenant';
+COMMENT ON COLUMN tokbudget.facet_usage.series_id IS 'id of all that the row is about: the first half of a SHA-256 of its accounts, currency and attributes';
+COMMENT ON COLUMN tokbudget.facet_usage.is_departed IS 'sums entries of a month that has left the ledger, which nobody can sum again';
+COMMENT ON COLUMN tokbudget.facet_usage.account_ids IS 'the account, last, below those above it, as they were when it spent';
+COMMENT ON COLUMN tokbudget.facet_usage.currency IS 'currency of the costs, ISO 4217 or a unit of its own';
+COMMENT ON COLUMN tokbudget.facet_usage.cost_center IS 'where the spend is charged';
+COMMENT ON COLUMN tokbudget.facet_usage.provider IS 'who sold the tokens';
+COMMENT ON COLUMN tokbudget.facet_usage.model IS 'model that was asked for';
+COMMENT ON COLUMN tokbudget.facet_usage.operation IS 'attribute operation';
+COMMENT ON COLUMN tokbudget.facet_usage.service_tier IS 'tier served; NULL for the standard one';
+COMMENT ON COLUMN tokbudget.facet_usage.workflow IS 'attribute workflow';
+COMMENT ON COLUMN tokbudget.facet_usage.step IS 'attribute step';
+COMMENT ON COLUMN tokbudget.facet_usage.outcome IS 'attribute outcome';
+COMMENT ON COLUMN tokbudget.facet_usage.agent IS 'attribute agent';
+COMMENT ON COLUMN tokbudget.facet_usage.end_user IS 'attribute end_user';
 COMMENT ON COLUMN tokbudget.facet_usage.entries IS 'entries of the ledger';
 COMMENT ON COLUMN tokbudget.facet_usage.requests IS 'calls';
 COMMENT ON COLUMN tokbudget.facet_usage.input_tokens IS 'all input tokens, those read from or written to a cache included';
@@ -79,7 +75,6 @@ COMMENT ON COLUMN tokbudget.facet_usage.reported_cost IS 'sum of the costs that 
 COMMENT ON COLUMN tokbudget.facet_usage.unpriced_entries IS 'entries without a cost and not re-rated since, which the sums of money leave out';
 COMMENT ON COLUMN tokbudget.facet_usage.corrections IS 'entries that adjust, refund or re-rate an earlier one';
 COMMENT ON COLUMN tokbudget.facet_usage.retried_entries IS 'calls that had been tried before (attribute retry_count)';
-COMMENT ON COLUMN tokbudget.facet_usage.is_departed IS 'sums entries of a month that has left the ledger, which nobody can sum again';
 COMMENT ON COLUMN tokbudget.facet_usage.overrun_entries IS 'calls that used more than was held';
 
 CREATE TABLE tokbudget.subtree_usage (
@@ -190,4 +185,3 @@ SELECT pg_catalog.pg_extension_config_dump('tokbudget.departed_month', '');
 -- What is still in the ledger is summed anew by the first refresh after a restore.
 SELECT pg_catalog.pg_extension_config_dump('tokbudget.facet_usage', 'WHERE is_departed');
 SELECT pg_catalog.pg_extension_config_dump('tokbudget.subtree_usage', 'WHERE is_departed');
-SELECT pg_catalog.pg_extension_config_dump('tokbudget.usage_series', $filter$WHERE EXISTS (SELECT FROM tokbudget.facet_usage AS usage WHERE usage.tenant_id = usage_series.tenant_id AND usage.series_id = usage_series.series_id AND usage.is_departed)$filter$);

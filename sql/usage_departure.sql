@@ -6,10 +6,6 @@ CREATE FUNCTION tokbudget._forget_usage() RETURNS void
     AS $$
     DELETE FROM tokbudget.facet_usage WHERE NOT is_departed;
     DELETE FROM tokbudget.subtree_usage WHERE NOT is_departed;
-    DELETE FROM tokbudget.usage_series
-    WHERE NOT EXISTS (
-        SELECT FROM tokbudget.facet_usage AS usage WHERE usage.tenant_id = usage_series.tenant_id AND usage.series_id = usage_series.series_id
-    );
 $$;
 COMMENT ON FUNCTION tokbudget._forget_usage() IS 'internal: takes out of the roll-ups all that is in the ledger';
 
@@ -24,7 +20,7 @@ DECLARE
     roll_up record;
 BEGIN
     FOR roll_up IN
-        VALUES ('facet_usage', 'tenant_id, facet, grain, bucket_start, series_id'),
+        VALUES ('facet_usage', 'tenant_id, facet, grain, bucket_start, account_id, series_id, account_ids, currency, cost_center, provider, model, operation, service_tier, workflow, step, outcome, agent, end_user'),
             ('subtree_usage', 'tenant_id, account_id, grain, bucket_start, currency')
     LOOP
         -- Added, because a month can leave more than once.

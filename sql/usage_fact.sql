@@ -50,6 +50,36 @@ $$;
 COMMENT ON FUNCTION tokbudget._usage_facts(pg_snapshot, xid8, pg_snapshot) IS
     'internal: what the entries that tokbudget._entries_since gives add to the roll-ups';
 
+-- For the ends of a period that are no whole hours or days. Whoever needs none of it does not even plan for it.
+CREATE FUNCTION tokbudget._usage_between(tenant_id integer, since timestamp with time zone, until timestamp with time zone) RETURNS SETOF tokbudget.usage_fact
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+    SET jit = off
+    SET max_parallel_workers_per_gather = 0
+    -- What a period covers makes all the difference.
+    SET plan_cache_mode = force_custom_plan
+    AS $$
+BEGIN
+    RETURN QUERY
+    SELECT entry.tenant_id, date_trunc('hour', entry.recorded_at, 'UTC'),
+        entry.account_ids[1:array_position(entry.account_ids, entry.account_id)], entry.cost_center, entry.currency, entry.provider,
+        entry.request_model, entry.operation, entry.service_tier, entry.workflow, entry.step, entry.outcome, entry.agent, entry.end_user,
+        1::bigint, entry.requests, entry.input_tokens, entry.cache_read_input_tokens, entry.cache_write_input_tokens, entry.output_tokens,
+        entry.reasoning_output_tokens, entry.cost, entry.internal_cost, entry.reported_cost,
+        CASE WHEN entry.cost IS NULL AND NOT EXISTS (
+            SELECT FROM tokbudget.entry AS correction
+            WHERE correction.tenant_id = entry.tenant_id AND correction.corrects_entry_id = entry.entry_id
+        ) THEN 1::bigint ELSE 0 END,
+        (entry.corrects_entry_id IS NOT NULL)::integer::bigint, COALESCE(entry.retry_count > 0, false)::integer::bigint,
+        entry.overrun::integer::bigint
+    FROM tokbudget.entry
+    WHERE entry.tenant_id = _usage_between.tenant_id AND entry.recorded_at >= since AND entry.recorded_at < until
+        AND entry.kind <> ALL (ARRAY['expire', 'transfer']);
+END;
+$$;
+COMMENT ON FUNCTION tokbudget._usage_between(integer, timestamp with time zone, timestamp with time zone) IS
+    'internal: the entries of a tenant that were recorded from since until before until';
+
 CREATE FUNCTION tokbudget._is_uncovered(after pg_snapshot, after_own xid8) RETURNS boolean
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp

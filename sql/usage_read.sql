@@ -131,6 +131,7 @@ CREATE FUNCTION tokbudget._facet(by text[], account tokbudget.account) RETURNS t
         WHEN by <@ ARRAY[]::text[] THEN 'subtree'
         WHEN account.parent_id IS NULL AND by <@ ARRAY['provider', 'model', 'operation', 'service_tier'] THEN 'tenant_model'
         WHEN account.parent_id IS NULL AND by <@ ARRAY['workflow'] THEN 'tenant_workflow'
+        WHEN account.parent_id IS NULL AND by <@ ARRAY['end_user'] THEN 'tenant_user'
         WHEN account.parent_id IS NULL AND by <@ ARRAY['workflow', 'step', 'outcome'] THEN 'tenant_work'
         WHEN by <@ ARRAY['account', 'cost_center'] THEN 'account'
         WHEN by <@ ARRAY['account', 'cost_center', 'provider', 'model', 'operation', 'service_tier'] THEN 'model'
@@ -159,8 +160,15 @@ CREATE FUNCTION tokbudget._usage(account tokbudget.account, segments tokbudget.u
     SET search_path = pg_catalog, pg_temp
     SET jit = off
     SET max_parallel_workers_per_gather = 0
-    -- What a period covers, and of which account, makes all the difference.
+    SET timezone = 'UTC'
+    -- What a period covers, and of which account, makes all the difference; and however many rows the planner expects of a
+    -- roll-up, they stand together in its key.
     SET plan_cache_mode = force_custom_plan
+    SET enable_seqscan = off
+    SET enable_hashjoin = off
+    SET enable_mergejoin = off
+    SET enable_material = off
+    SET join_collapse_limit = 1
     SET work_mem = '64MB'
     AS $$
 #variable_conflict use_column
@@ -169,34 +177,53 @@ DECLARE
     owner_id CONSTANT integer := (_usage.account).tenant_id;
     facet_name CONSTANT text := tokbudget._facet(by, _usage.account);
     is_by_account CONSTANT boolean := 'account' = ANY (by);
+    is_whole CONSTANT boolean := (_usage.account).parent_id IS NULL;
+    spender_ids bigint[];
+    first_spent timestamp with time zone;
+    last_spent timestamp with time zone;
+    buckets tokbudget.usage_segment[];
 BEGIN
+    IF cardinality(segments) = 0 THEN
+        RETURN;
+    END IF;
+    -- Everybody who spent below it then, wherever he is now, and between which months.
+    IF NOT is_whole AND facet_name <> 'subtree' THEN
+        SELECT array_agg(DISTINCT usage.account_id), min(usage.bucket_start), max(usage.bucket_start) + interval '1 month'
+        INTO spender_ids, first_spent, last_spent
+        FROM tokbudget.facet_usage AS usage
+        WHERE usage.tenant_id = owner_id AND usage.facet = 'account' AND usage.grain = 'month' AND top_id = ANY (usage.account_ids)
+            AND usage.bucket_start >= (SELECT date_trunc('month', min(segment.starts_at)) FROM unnest(segments) AS segment WHERE segment.grain <> 'entry')
+            AND usage.bucket_start < (SELECT max(segment.ends_at) FROM unnest(segments) AS segment WHERE segment.grain <> 'entry');
+        SELECT array_agg(ROW(segment.period_start, segment.grain, bucket_start, NULL)::tokbudget.usage_segment) INTO buckets
+        FROM unnest(segments) AS segment
+        CROSS JOIN LATERAL generate_series(GREATEST(segment.starts_at, first_spent),
+            LEAST(segment.ends_at, last_spent) - interval '1 microsecond', ('1 ' || segment.grain)::interval) AS bucket_start
+        WHERE segment.grain <> 'entry';
+    END IF;
     RETURN QUERY
     WITH part AS (
-        SELECT segment.period_start, series.account_ids, series.cost_center, series.currency, series.provider, series.model,
-            series.operation, series.service_tier, series.workflow, series.step, series.outcome, series.agent, series.end_user,
-            summed.entries, summed.requests, summed.input_tokens, summed.cache_read_input_tokens,
-            summed.cache_write_input_tokens, summed.output_tokens, summed.reasoning_output_tokens,
-            summed.cost, summed.internal_cost, summed.reported_cost, summed.unpriced_entries,
-            summed.corrections, summed.retried_entries, summed.overrun_entries
-        FROM (
-            SELECT segment.period_start, usage.series_id,
-                sum(entries) AS entries, sum(requests) AS requests, sum(input_tokens) AS input_tokens,
-                sum(cache_read_input_tokens) AS cache_read_input_tokens, sum(cache_write_input_tokens)
-                AS cache_write_input_tokens, sum(output_tokens) AS output_tokens,
-                sum(reasoning_output_tokens) AS reasoning_output_tokens, sum(cost) AS cost,
-                sum(internal_cost) AS internal_cost, sum(reported_cost) AS reported_cost,
-                sum(unpriced_entries) AS unpriced_entries, sum(corrections) AS corrections,
-                sum(retried_entries) AS retried_entries, sum(overrun_entries) AS overrun_entries
-            FROM unnest(segments) AS segment
-            JOIN tokbudget.facet_usage AS usage ON usage.tenant_id = owner_id AND usage.grain = segment.grain
-                AND usage.facet = facet_name
-                AND usage.bucket_start >= segment.starts_at AND usage.bucket_start < segment.ends_at
-            WHERE segment.grain <> 'entry' AND facet_name <> 'subtree'
-            GROUP BY segment.period_start, usage.series_id
-        ) AS summed
-        JOIN tokbudget.usage_series AS series ON series.tenant_id = owner_id AND series.series_id = summed.series_id
-        CROSS JOIN LATERAL (SELECT summed.period_start) AS segment
-        WHERE top_id = ANY (series.account_ids)
+        SELECT segment.period_start, usage.account_ids, usage.cost_center, usage.currency, usage.provider, usage.model,
+            usage.operation, usage.service_tier, usage.workflow, usage.step, usage.outcome, usage.agent, usage.end_user,
+            usage.entries, usage.requests, usage.input_tokens, usage.cache_read_input_tokens,
+            usage.cache_write_input_tokens, usage.output_tokens, usage.reasoning_output_tokens,
+            usage.cost, usage.internal_cost, usage.reported_cost, usage.unpriced_entries,
+            usage.corrections, usage.retried_entries, usage.overrun_entries
+        FROM unnest(segments) AS segment
+        JOIN tokbudget.facet_usage AS usage ON usage.tenant_id = owner_id AND usage.facet = facet_name AND usage.grain = segment.grain
+            AND usage.bucket_start >= segment.starts_at AND usage.bucket_start < segment.ends_at
+        WHERE is_whole AND segment.grain <> 'entry' AND facet_name <> 'subtree'
+        UNION ALL
+        SELECT segment.period_start, usage.account_ids, usage.cost_center, usage.currency, usage.provider, usage.model,
+            usage.operation, usage.service_tier, usage.workflow, usage.step, usage.outcome, usage.agent, usage.end_user,
+            usage.entries, usage.requests, usage.input_tokens, usage.cache_read_input_tokens,
+            usage.cache_write_input_tokens, usage.output_tokens, usage.reasoning_output_tokens,
+            usage.cost, usage.internal_cost, usage.reported_cost, usage.unpriced_entries,
+            usage.corrections, usage.retried_entries, usage.overrun_entries
+        FROM unnest(buckets) AS segment
+        JOIN tokbudget.facet_usage AS usage ON usage.tenant_id = owner_id AND usage.facet = facet_name AND usage.grain = segment.grain
+            AND usage.bucket_start = segment.starts_at AND usage.account_id = ANY (spender_ids)
+        -- An account that has come from elsewhere spent there before.
+        WHERE top_id = ANY (usage.account_ids)
         UNION ALL
         SELECT segment.period_start, ARRAY[top_id], NULL, subtree_usage.currency, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
             subtree_usage.entries, subtree_usage.requests, subtree_usage.input_tokens,
@@ -221,21 +248,15 @@ BEGIN
             ON segment.grain <> 'entry' AND fact.hour >= segment.starts_at AND fact.hour < segment.ends_at
         WHERE top_id = ANY (fact.account_ids)
         UNION ALL
-        SELECT segment.period_start, entry.account_ids[1:array_position(entry.account_ids, entry.account_id)], entry.cost_center,
-            entry.currency, entry.provider, entry.request_model, entry.operation, entry.service_tier, entry.workflow, entry.step,
-            entry.outcome, entry.agent, entry.end_user,
-            1, entry.requests, entry.input_tokens, entry.cache_read_input_tokens, entry.cache_write_input_tokens, entry.output_tokens,
-            entry.reasoning_output_tokens, entry.cost, entry.internal_cost, entry.reported_cost,
-            CASE WHEN entry.cost IS NULL AND NOT EXISTS (
-                SELECT FROM tokbudget.entry AS correction
-                WHERE correction.tenant_id = entry.tenant_id AND correction.corrects_entry_id = entry.entry_id
-            ) THEN 1 ELSE 0 END,
-            (entry.corrects_entry_id IS NOT NULL)::integer, COALESCE(entry.retry_count > 0, false)::integer, entry.overrun::integer
+        SELECT segment.period_start, fact.account_ids, fact.cost_center, fact.currency, fact.provider, fact.model,
+            fact.operation, fact.service_tier, fact.workflow, fact.step, fact.outcome, fact.agent, fact.end_user,
+            fact.entries, fact.requests, fact.input_tokens, fact.cache_read_input_tokens,
+            fact.cache_write_input_tokens, fact.output_tokens, fact.reasoning_output_tokens, fact.cost,
+            fact.internal_cost, fact.reported_cost, fact.unpriced_entries, fact.corrections,
+            fact.retried_entries, fact.overrun_entries
         FROM unnest(segments) AS segment
-        JOIN tokbudget.entry ON entry.tenant_id = owner_id
-            AND entry.recorded_at >= segment.starts_at AND entry.recorded_at < segment.ends_at
-        WHERE segment.grain = 'entry' AND entry.kind <> ALL (ARRAY['expire', 'transfer'])
-            AND array_position(entry.account_ids, top_id) <= array_position(entry.account_ids, entry.account_id)
+        CROSS JOIN LATERAL tokbudget._usage_between(owner_id, segment.starts_at, segment.ends_at) AS fact
+        WHERE segment.grain = 'entry' AND top_id = ANY (fact.account_ids)
     )
     SELECT part.period_start,
         -- LEAST passes over a depth that is NULL.

@@ -4,3 +4,4 @@ pub mod backtest;
 pub mod calibration;
 pub mod forecast;
 pub mod invoice;
+pub mod series;

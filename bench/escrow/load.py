@@ -9,6 +9,7 @@ from escrow.clusters import Cluster
 
 TPS = re.compile(r"^tps = ([\d.]+)", re.MULTILINE)
 PROCESSED = re.compile(r"^number of transactions actually processed: (\d+)", re.MULTILINE)
+LATENCY = re.compile(r"^latency average = ([\d.]+) ms", re.MULTILINE)
 CONNECTING = re.compile(r"^initial connection time = ([\d.]+) ms", re.MULTILINE)
 PROGRESS = re.compile(r"^progress: ([\d.]+) s, ([\d.]+) tps", re.MULTILINE)
 
@@ -27,6 +28,8 @@ class Load:
     seconds: int
     # What comes before is not counted.
     warm_seconds: float = WARM_SECONDS
+    # Transactions per second that are asked for, whether the server is done with those before or not; 0 for as many as it can.
+    offered_per_second: int = 0
 
     def start(self) -> "Running":
         return Running(self)
@@ -35,6 +38,12 @@ class Load:
         """Transactions per second."""
         with self.start() as running:
             return running.rate()
+
+    def rate_and_latency(self) -> tuple[float, float]:
+        """Transactions per second, and how long each of them took in the mean: milliseconds, from when it was due."""
+        with self.start() as running:
+            text = running.finish()
+        return steady_rate(text, self.warm_seconds), float(LATENCY.search(text)[1])
 
 
 class Running:
@@ -50,6 +59,8 @@ class Running:
         self.file.write(load.script)
         self.file.flush()
         command = ["pgbench", "-n", "-M", "prepared", "-P", "1", "-j", "1", "-c", str(load.clients), "-T", str(load.seconds)]
+        if load.offered_per_second:
+            command += ["-R", str(load.offered_per_second)]
         command += ["-D", "n=0", "-D", "cold=1", "-D", f"run={Running.runs}", "-f", self.file.name, load.database]
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=load.cluster.environment
@@ -65,12 +76,16 @@ class Running:
         self.process.stdout.close()
         self.file.close()
 
-    def rate(self) -> float:
-        """Transactions per second, without the time in which clients connect, plan their statements and fill their caches."""
+    def finish(self) -> str:
+        """What pgbench printed by its end."""
         text = self.process.stdout.read()
         if self.process.wait() or "number of failed transactions: 0 " not in text:
             raise SystemExit(f"pgbench failed:\n{text[-4000:]}")
-        return steady_rate(text, self.warm_seconds)
+        return text
+
+    def rate(self) -> float:
+        """Transactions per second, without the time in which clients connect, plan their statements and fill their caches."""
+        return steady_rate(self.finish(), self.warm_seconds)
 
 
 def steady_rate(text: str, warm_seconds: float) -> float:

@@ -1,24 +1,62 @@
 """4. What the refresh of the roll-ups costs: how fast it is, and how much of the write path's throughput it takes."""
 
+import dataclasses
+
 import table
 from escrow.load import Load
 from escrow.tree import Tree
 from report.bench import DATABASE, Bench
 
-CLIENTS = 8
-# The worker comes as often as this while it is measured; by default it does every minute, with as much work in all.
-INTERVAL_SECONDS = 3
+# The worker comes as often as this while it is measured; by default it does every minute, with less to do for an entry the more
+# of them are alike.
+INTERVAL_SECONDS = 10
+ENTRIES_PER_SECOND = 5000
+BATCH_SIZE = 10
 TREE = Tree("load", teams=20, agents=1000, every="month")
 USAGE = '{"prompt_tokens": 200, "completion_tokens": 120, "total_tokens": 320}'
-# As in the generated ledger an agent works for one workflow, in several steps and sessions; a few users ask for most of it.
-SCRIPT = rf"""{TREE.pick()}
+# As in the generated ledger: an agent works for one workflow, a session has some four steps in the time of a round, and all of
+# it is one user's.
+CHARGE = rf"""{TREE.pick()}
 \set workflow :agent % 40
 \set step random(1, 6)
-\set session random(1, 100000)
-\set user random_zipfian(1, 10000, 1.1)
+\set session :agent * 40 + random(1, 40)
+\set user :session % 10000
 SELECT entry FROM tb_charge({TREE.account()}, 'gpt-4o', '{USAGE}', attributes => jsonb_build_object('workflow', 'workflow-' || :workflow,
     'step', 'step-' || :step, 'session', 'session-' || :session, 'end_user', 'user-' || :user));
 """
+# The same in batches, every call of one session, as a gateway sends what it has gathered.
+CHARGE_MANY = rf"""{TREE.pick()}
+\set workflow :agent % 40
+\set session :agent * 40 + random(1, 40)
+\set user :session % 10000
+SELECT count(*) FROM tb_charge_many((SELECT jsonb_agg(jsonb_build_object('account', {TREE.account()}, 'model', 'gpt-4o', 'usage', '{USAGE}'::jsonb,
+    'attributes', jsonb_build_object('workflow', 'workflow-' || :workflow, 'step', 'step-' || item % 6, 'session', 'session-' || :session,
+    'end_user', 'user-' || :user))) FROM generate_series(1, {BATCH_SIZE}) AS item));
+"""
+
+
+@dataclasses.dataclass
+class Writers:
+    """Who writes while the roll-ups are refreshed."""
+
+    name: str
+    script: str
+    clients: int
+    entries_each: int = 1
+    offered_per_second: int = 0
+    # What the refresh may cost; whoever leaves the processors no time pays for all that it does.
+    bar: float | None = None
+
+    def load(self, bench: Bench, seconds: int, meet: str = "") -> Load:
+        return Load(bench.cluster, DATABASE, meet + self.script, self.clients, seconds, offered_per_second=self.offered_per_second // self.entries_each)
+
+
+WRITERS = [
+    Writers("8 clients, a call each", CHARGE, 8, bar=0.95),
+    Writers(f"{ENTRIES_PER_SECOND:,} entries/s offered, {BATCH_SIZE} a call", CHARGE_MANY, 16, BATCH_SIZE, ENTRIES_PER_SECOND, bar=0.95),
+    Writers("16 clients, a call each", CHARGE, 16),
+    Writers(f"16 clients, {BATCH_SIZE} a call", CHARGE_MANY, 16, BATCH_SIZE),
+]
 
 
 def catch_up(bench: Bench) -> None:
@@ -26,14 +64,14 @@ def catch_up(bench: Bench) -> None:
     with bench.session() as session:
         entries, seconds, processor = bench.refresh(session)
         rows = [session.run(f"SELECT count(*), pg_size_pretty(pg_total_relation_size('{name}')) FROM {name}").rows[0]
-                for name in ["tokbudget.facet_usage", "tokbudget.subtree_usage", "tokbudget.usage_series"]]
-        session.run("VACUUM ANALYZE tokbudget.facet_usage, tokbudget.subtree_usage, tokbudget.usage_series")
+                for name in ["tokbudget.facet_usage", "tokbudget.subtree_usage"]]
+        session.run("VACUUM ANALYZE tokbudget.facet_usage, tokbudget.subtree_usage")
         session.run("CHECKPOINT")
     rate = entries / seconds
     verdict = bench.bar("4: refresh when catching up, entries a second", rate, 5000)
     table.heading("4. The refresh of a ledger that nothing of is rolled up")
     table.show(["entries", "seconds", "on the processor", "entries/s", "bar 5,000"], [[f"{entries:,}", f"{seconds:.1f}", f"{processor:.1f}", f"{rate:,.0f}", verdict]])
-    for name, (count, size) in zip(["facet_usage", "subtree_usage", "usage_series"], rows):
+    for name, (count, size) in zip(["facet_usage", "subtree_usage"], rows):
         print(f"{name}: {int(count):,} rows, {size}")
 
 
@@ -45,36 +83,51 @@ def set_interval(bench: Bench, seconds: int) -> None:
         session.run("SELECT pg_sleep(1)")
 
 
-def under_load(bench: Bench) -> None:
-    """Charges with the worker and without, in turns."""
+def behind(bench: Bench) -> int:
+    """Entries that the roll-ups do not cover."""
     with bench.session() as session:
-        TREE.plant(session)
-    bench.sync.set(1)
-    seconds = 12 if bench.rounds > 1 else 6
-    rates: dict[str, list[float]] = {"without": [], "with": []}
+        return int(session.run("SELECT COALESCE(sum(entries), 0) FROM tokbudget._usage_tail(NULL)").value)
+
+
+def measure(bench: Bench, writers: Writers, seconds: int, rounds: int) -> list[object]:
+    """With the worker and without, in turns."""
+    measured: dict[str, list[tuple[float, float]]] = {"without": [], "with": []}
     left = []
-    Load(bench.cluster, DATABASE, TREE.meet() + SCRIPT, CLIENTS, 5).rate()
-    for round_number in range(bench.rounds):
+    for round_number in range(rounds):
         # What comes first in a round has it neither easier nor harder in the end.
         for name in ["without", "with"] if round_number % 2 == 0 else ["with", "without"]:
             with bench.session() as session:
                 bench.refresh(session)
             set_interval(bench, INTERVAL_SECONDS if name == "with" else 0)
-            rates[name].append(Load(bench.cluster, DATABASE, SCRIPT, CLIENTS, seconds).rate())
+            measured[name].append(writers.load(bench, seconds).rate_and_latency())
             if name == "with":
-                with bench.session() as session:
-                    left.append(int(session.run("SELECT COALESCE(sum(entries), 0) FROM tokbudget._usage_tail(NULL)").value))
+                left.append(behind(bench))
             set_interval(bench, 0)
+    share = table.median([one[0] / other[0] for one, other in zip(measured["with"], measured["without"])])
+    rates = {name: table.median([rate for rate, _ in runs]) * writers.entries_each for name, runs in measured.items()}
+    latencies = {name: table.median([latency for _, latency in runs]) for name, runs in measured.items()}
+    seconds_behind = table.median(left) / rates["with"]
+    verdict = behind_verdict = ""
+    if writers.bar is not None:
+        verdict = bench.bar(f"4: {writers.name}: with the refresh / without", share, writers.bar)
+        behind_verdict = bench.bar(f"4: {writers.name}: seconds that the roll-ups are behind", seconds_behind, 2 * INTERVAL_SECONDS, most=True)
+    return [
+        writers.name, f"{rates['without']:,.0f}", f"{rates['with']:,.0f}", f"{share:.3f}", verdict,
+        f"{latencies['without']:.2f}", f"{latencies['with']:.2f}", f"{seconds_behind:.1f}", behind_verdict,
+    ]
+
+
+def under_load(bench: Bench) -> None:
+    """Charges with the worker and without."""
+    with bench.session() as session:
+        TREE.plant(session)
+    bench.sync.set(1)
+    seconds, rounds = (30, 3) if bench.rounds > 1 else (15, 1)
+    WRITERS[0].load(bench, 5, TREE.meet()).rate()
+    lines = [measure(bench, writers, seconds, rounds) for writers in WRITERS]
     bench.sync.set(0)
-    share = table.median([one / other for one, other in zip(rates["with"], rates["without"])])
-    with_worker = table.median(rates["with"])
-    behind = table.median(left) / with_worker
-    table.heading(f"4. tb_charge, {CLIENTS} clients, commit latency 1 ms, the roll-ups refreshed every {INTERVAL_SECONDS} s or not at all: calls per second")
+    table.heading(f"4. Charges, commit latency 1 ms, the roll-ups refreshed every {INTERVAL_SECONDS} s or not at all")
     table.show(
-        ["", "calls/s", "with / without", "bar 0.95", "behind at the end, s", "bar"],
-        [
-            ["without", f"{table.median(rates['without']):,.0f}", "", "", "", ""],
-            ["with", f"{with_worker:,.0f}", f"{share:.3f}", bench.bar("4: charges with the refresh / without", share, 0.95), f"{behind:.1f}",
-             bench.bar("4: seconds that the roll-ups are behind after a round", behind, 2 * INTERVAL_SECONDS, most=True)],
-        ],
+        ["writers", "entries/s without", "with", "with / without", "bar 0.95", "ms each call without", "with", "behind at the end, s", f"bar {2 * INTERVAL_SECONDS} s"],
+        lines,
     )
