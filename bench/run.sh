@@ -2,7 +2,7 @@
 # The benchmarks, on scratch clusters with the library preloaded. A bar that is missed is said, and no failure; a count
 # that is not tiktoken's is one.
 #
-#   run.sh               all of it, under fifteen minutes
+#   run.sh               all of it, under fifteen minutes, building left out
 #   run.sh --quick       a first look at the engines, under two minutes
 #   run.sh --full        with a ledger of ten million entries, two minutes more
 #   run.sh --engine      only the engines, on clusters of their own (bench/engine.py has a choice of its measurements)
@@ -24,6 +24,7 @@ for option; do
 done
 
 [ $build = no ] || "$here/../pgrx-config/install-private.sh"
+built_at=$SECONDS
 # shellcheck source=pgrx-config/lib.sh
 . "$here/../pgrx-config/lib.sh"
 cd "$TB_ROOT"
@@ -64,3 +65,4 @@ python bench/batch.py
 python bench/cost.py
 [ -e "$target/prices/litellm.json" ] || python pgrx-config/price-book/documents.py "$target/prices"
 python bench/price_import.py "$target/prices"
+printf '\neverything in %d s, building left out\n' $((SECONDS - built_at))

@@ -139,6 +139,7 @@ DECLARE
     segments tokbudget.usage_segment[];
     previous tokbudget.usage_segment[] := '{}';
     grains text[];
+    is_folded boolean;
 BEGIN
     PERFORM tokbudget._require_access(found_account.tenant_id, found_account.ancestor_ids || found_account.account_id, 'read');
     PERFORM tokbudget._check_attributes(attributes);
@@ -171,6 +172,8 @@ BEGIN
         ) AS earlier (starts_at)
         CROSS JOIN LATERAL tokbudget._segments(earlier.starts_at, period.starts_at, grains) AS segment;
     END IF;
+    -- Only then are there other lines to be put together with what was spent.
+    is_folded := tb_chargeback.compare OR attributes = ARRAY['account'];
     RETURN QUERY
     WITH spent AS (
         SELECT * FROM tokbudget._usage(found_account, segments, attributes, tb_chargeback.depth)
@@ -206,8 +209,9 @@ BEGIN
             OR 'end_user' = ANY (attributes) AND line.end_user IS NULL,
         line.unpriced_entries::bigint, line.corrections::bigint, line.retried_entries::bigint, line.overrun_entries::bigint
     FROM (
-        SELECT period_start, COALESCE(account_id, CASE WHEN tb_chargeback.depth = 0 THEN found_account.account_id END) AS account_id,
-            cost_center, currency, provider, model, operation, service_tier, workflow, step, outcome, agent, end_user,
+        SELECT spent.*, NULL::numeric AS previous_cost FROM spent WHERE NOT is_folded
+        UNION ALL
+        SELECT period_start, account_id, cost_center, currency, provider, model, operation, service_tier, workflow, step, outcome, agent, end_user,
             sum(entries) AS entries, sum(requests) AS requests, sum(input_tokens) AS input_tokens,
             sum(cache_read_input_tokens) AS cache_read_input_tokens, sum(cache_write_input_tokens) AS
             cache_write_input_tokens, sum(output_tokens) AS output_tokens, sum(reasoning_output_tokens) AS
@@ -225,10 +229,12 @@ BEGIN
                 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, 0, 0, 0, 0, NULL
             FROM idle
         ) AS source
+        WHERE is_folded
         GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13
     ) AS line
     JOIN unnest(periods) AS period ON period.period_start = line.period_start
-    LEFT JOIN tokbudget.account AS spender ON spender.tenant_id = found_account.tenant_id AND spender.account_id = line.account_id
+    LEFT JOIN tokbudget.account AS spender ON spender.tenant_id = found_account.tenant_id
+        AND spender.account_id = COALESCE(line.account_id, CASE WHEN tb_chargeback.depth = 0 THEN found_account.account_id END)
     ORDER BY period.starts_at, line.currency, line.cost DESC NULLS LAST, spender.path, line.cost_center, line.provider, line.model,
         line.operation, line.service_tier, line.workflow, line.step, line.outcome, line.agent, line.end_user;
 END;

@@ -16,8 +16,11 @@ $$;
 COMMENT ON FUNCTION tokbudget._require_span(timestamp with time zone, timestamp with time zone, boolean) IS
     'internal: raises TB008 for a period without beginning, end or length, or, where it has to be finite, for one beyond 1970 to 9999';
 
+-- Without SET, so that it becomes part of the statement that calls it.
 CREATE FUNCTION tokbudget._percent_of(part numeric, whole numeric) RETURNS numeric
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET search_path = pg_catalog, pg_temp
-    AS $$ SELECT trim_scale(round(part * 100 / NULLIF(whole, 0), 4)) $$;
+    AS $$
+    SELECT CASE WHEN whole OPERATOR(pg_catalog.<>) 0::pg_catalog.numeric
+        THEN pg_catalog.trim_scale(pg_catalog.round(part OPERATOR(pg_catalog.*) 100::pg_catalog.numeric OPERATOR(pg_catalog./) whole, 4)) END
+$$;
 COMMENT ON FUNCTION tokbudget._percent_of(numeric, numeric) IS 'internal: part in per cent of whole with at most four decimals; NULL of nothing';

@@ -43,10 +43,6 @@ CREATE FUNCTION tokbudget._subtree_usage(account tokbudget.account, since timest
     -- As in tokbudget._usage.
     SET plan_cache_mode = force_custom_plan
     SET enable_seqscan = off
-    SET enable_hashjoin = off
-    SET enable_mergejoin = off
-    SET enable_material = off
-    SET join_collapse_limit = 1
     AS $$
 #variable_conflict use_column
 DECLARE
@@ -61,8 +57,12 @@ BEGIN
     WITH part AS (
         SELECT usage.account_id, usage.currency, usage.requests, usage.cost, usage.internal_cost, usage.input_tokens, usage.output_tokens
         FROM unnest(segments) AS segment
-        JOIN tokbudget.subtree_usage AS usage ON usage.tenant_id = account.tenant_id AND usage.account_id = ANY (below_ids)
-            AND usage.grain = segment.grain AND usage.bucket_start >= segment.starts_at AND usage.bucket_start < segment.ends_at
+        CROSS JOIN LATERAL (
+            SELECT * FROM tokbudget.subtree_usage AS kept
+            WHERE kept.tenant_id = account.tenant_id AND kept.account_id = ANY (below_ids) AND kept.grain = segment.grain
+                AND kept.bucket_start >= segment.starts_at AND kept.bucket_start < segment.ends_at
+            OFFSET 0
+        ) AS usage
         UNION ALL
         SELECT node, fact.currency, fact.requests, fact.cost, fact.internal_cost, fact.input_tokens, fact.output_tokens
         FROM tokbudget._usage_tail(account.tenant_id) AS fact

@@ -161,14 +161,12 @@ CREATE FUNCTION tokbudget._usage(account tokbudget.account, segments tokbudget.u
     SET jit = off
     SET max_parallel_workers_per_gather = 0
     SET timezone = 'UTC'
-    -- What a period covers, and of which account, makes all the difference; and however many rows the planner expects of a
-    -- roll-up, they stand together in its key.
+    -- However many rows the planner expects of a roll-up, they stand together in its key. OFFSET 0 below has it take one part of
+    -- the period after the other, instead of everything first.
     SET plan_cache_mode = force_custom_plan
     SET enable_seqscan = off
-    SET enable_hashjoin = off
-    SET enable_mergejoin = off
-    SET enable_material = off
-    SET join_collapse_limit = 1
+    -- There is nothing to be in order yet.
+    SET enable_sort = off
     SET work_mem = '64MB'
     AS $$
 #variable_conflict use_column
@@ -194,11 +192,14 @@ BEGIN
         WHERE usage.tenant_id = owner_id AND usage.facet = 'account' AND usage.grain = 'month' AND top_id = ANY (usage.account_ids)
             AND usage.bucket_start >= (SELECT date_trunc('month', min(segment.starts_at)) FROM unnest(segments) AS segment WHERE segment.grain <> 'entry')
             AND usage.bucket_start < (SELECT max(segment.ends_at) FROM unnest(segments) AS segment WHERE segment.grain <> 'entry');
-        SELECT array_agg(ROW(segment.period_start, segment.grain, bucket_start, NULL)::tokbudget.usage_segment) INTO buckets
-        FROM unnest(segments) AS segment
-        CROSS JOIN LATERAL generate_series(GREATEST(segment.starts_at, first_spent),
-            LEAST(segment.ends_at, last_spent) - interval '1 microsecond', ('1 ' || segment.grain)::interval) AS bucket_start
-        WHERE segment.grain <> 'entry';
+        -- Where nobody ever spent there is no first month to begin with.
+        IF first_spent IS NOT NULL THEN
+            SELECT array_agg(ROW(segment.period_start, segment.grain, bucket_start, NULL)::tokbudget.usage_segment) INTO buckets
+            FROM unnest(segments) AS segment
+            CROSS JOIN LATERAL generate_series(GREATEST(segment.starts_at, first_spent),
+                LEAST(segment.ends_at, last_spent) - interval '1 microsecond', ('1 ' || segment.grain)::interval) AS bucket_start
+            WHERE segment.grain <> 'entry';
+        END IF;
     END IF;
     RETURN QUERY
     WITH part AS (
@@ -209,8 +210,12 @@ BEGIN
             usage.cost, usage.internal_cost, usage.reported_cost, usage.unpriced_entries,
             usage.corrections, usage.retried_entries, usage.overrun_entries
         FROM unnest(segments) AS segment
-        JOIN tokbudget.facet_usage AS usage ON usage.tenant_id = owner_id AND usage.facet = facet_name AND usage.grain = segment.grain
-            AND usage.bucket_start >= segment.starts_at AND usage.bucket_start < segment.ends_at
+        CROSS JOIN LATERAL (
+            SELECT * FROM tokbudget.facet_usage AS kept
+            WHERE kept.tenant_id = owner_id AND kept.facet = facet_name AND kept.grain = segment.grain
+                AND kept.bucket_start >= segment.starts_at AND kept.bucket_start < segment.ends_at
+            OFFSET 0
+        ) AS usage
         WHERE is_whole AND segment.grain <> 'entry' AND facet_name <> 'subtree'
         UNION ALL
         SELECT segment.period_start, usage.account_ids, usage.cost_center, usage.currency, usage.provider, usage.model,
@@ -220,8 +225,12 @@ BEGIN
             usage.cost, usage.internal_cost, usage.reported_cost, usage.unpriced_entries,
             usage.corrections, usage.retried_entries, usage.overrun_entries
         FROM unnest(buckets) AS segment
-        JOIN tokbudget.facet_usage AS usage ON usage.tenant_id = owner_id AND usage.facet = facet_name AND usage.grain = segment.grain
-            AND usage.bucket_start = segment.starts_at AND usage.account_id = ANY (spender_ids)
+        CROSS JOIN LATERAL (
+            SELECT * FROM tokbudget.facet_usage AS kept
+            WHERE kept.tenant_id = owner_id AND kept.facet = facet_name AND kept.grain = segment.grain
+                AND kept.bucket_start = segment.starts_at AND kept.account_id = ANY (spender_ids)
+            OFFSET 0
+        ) AS usage
         -- An account that has come from elsewhere spent there before.
         WHERE top_id = ANY (usage.account_ids)
         UNION ALL
@@ -232,9 +241,12 @@ BEGIN
             subtree_usage.internal_cost, subtree_usage.reported_cost, subtree_usage.unpriced_entries,
             subtree_usage.corrections, subtree_usage.retried_entries, subtree_usage.overrun_entries
         FROM unnest(segments) AS segment
-        JOIN tokbudget.subtree_usage ON subtree_usage.tenant_id = owner_id AND subtree_usage.account_id = top_id
-            AND subtree_usage.grain = segment.grain
-            AND subtree_usage.bucket_start >= segment.starts_at AND subtree_usage.bucket_start < segment.ends_at
+        CROSS JOIN LATERAL (
+            SELECT * FROM tokbudget.subtree_usage AS kept
+            WHERE kept.tenant_id = owner_id AND kept.account_id = top_id AND kept.grain = segment.grain
+                AND kept.bucket_start >= segment.starts_at AND kept.bucket_start < segment.ends_at
+            OFFSET 0
+        ) AS subtree_usage
         WHERE facet_name = 'subtree'
         UNION ALL
         SELECT segment.period_start, fact.account_ids, fact.cost_center, fact.currency, fact.provider, fact.model,

@@ -72,6 +72,9 @@ SELECT period_start, account, workflow, step, cost, corrections FROM tb_chargeba
 SELECT cost FROM tb_chargeback('rep', '{}', '-infinity', 'infinity');
 SELECT tb_refresh() AS one;
 SELECT cost FROM tb_chargeback('rep', '{}', '-infinity', 'infinity');
+-- So it is below the root, and where nobody ever spent.
+SELECT sum(cost) AS by_model, (SELECT cost FROM tb_chargeback('rep/search', '{}', '-infinity', 'infinity')) AS at_once FROM tb_chargeback('rep/search', '{model}', '-infinity', 'infinity');
+SELECT count(*) AS lines FROM tb_chargeback('rep/silent', '{model}', '-infinity', 'infinity');
 SELECT period, account, model, cost FROM tokbudget.chargeback WHERE tenant = 'rep' ORDER BY period, account, model;
 
 -- Usage without a price counts as unpriced until a correction, in the month in which it was used, whichever of the two a refresh
