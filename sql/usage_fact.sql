@@ -22,7 +22,11 @@ BEGIN
         entry.overrun::integer::bigint
     FROM tokbudget._entries_since(after, after_own, until) AS entry
     WHERE entry.kind <> ALL (ARRAY['expire', 'transfer']);
-    IF NOT EXISTS (SELECT FROM tokbudget._entries_since(after, after_own, until) AS entry WHERE entry.corrects_entry_id IS NOT NULL) THEN
+    -- OFFSET 0, or the index of all corrections would be gone through for one that is new.
+    IF NOT EXISTS (
+        SELECT FROM (SELECT entry.corrects_entry_id FROM tokbudget._entries_since(after, after_own, until) AS entry OFFSET 0) AS entry
+        WHERE entry.corrects_entry_id IS NOT NULL
+    ) THEN
         RETURN;
     END IF;
     RETURN QUERY

@@ -27,6 +27,10 @@ class Bench:
     bars: list[list[str]] = dataclasses.field(default_factory=list)
     generator: Generator | None = None
 
+    @property
+    def is_full(self) -> bool:
+        return self.entries >= 10_000_000
+
     def session(self) -> Session:
         return self.cluster.session(DATABASE)
 

@@ -49,7 +49,8 @@ def run(bench: Bench) -> None:
         [
             ["tb_chargeback", f"{report:,.1f}", "<= 100", bench.bar("1: chargeback of a month by team, ms", report, 100, most=True)],
             ["plain aggregate over entry", f"{plain:,.1f}", "", ""],
-            ["plain / tb_chargeback", f"{ratio:,.0f}", ">= 100", bench.bar("1: plain aggregate / chargeback", ratio, 100)],
+            # The longer the ledger, the more there is to sum without a roll-up: the bar is for ten million entries.
+            ["plain / tb_chargeback", f"{ratio:,.0f}", *((">= 100", bench.bar("1: plain aggregate / chargeback", ratio, 100)) if bench.is_full else ("", ""))],
         ],
     )
     print(f"{int(lines[1]):,} entries of the month in {lines[0]} lines; lines that differ from the plain aggregate: {different}")
