@@ -20,6 +20,7 @@ BEGIN
     SELECT covered.covered, covered.taken_by INTO state FROM tokbudget._covered() AS covered;
     IF NOT tokbudget._is_uncovered(state.covered, state.taken_by) THEN
         RETURN QUERY
+        -- last_hour says no more than last_at, and has the index.
         SELECT kept.* FROM tokbudget.session_usage AS kept
         WHERE kept.tenant_id = _unit_usage.tenant_id AND kept.unit = _unit_usage.unit
             AND kept.account_ids @> ARRAY[_unit_usage.account_id] AND (_unit_usage.name IS NULL OR kept.name = _unit_usage.name)

@@ -202,13 +202,8 @@ BEGIN
         END IF;
     END IF;
     RETURN QUERY
-    WITH part AS (
-        SELECT segment.period_start, usage.account_ids, usage.cost_center, usage.currency, usage.provider, usage.model,
-            usage.operation, usage.service_tier, usage.workflow, usage.step, usage.outcome, usage.agent, usage.end_user,
-            usage.entries, usage.requests, usage.input_tokens, usage.cache_read_input_tokens,
-            usage.cache_write_input_tokens, usage.output_tokens, usage.reasoning_output_tokens,
-            usage.cost, usage.internal_cost, usage.reported_cost, usage.unpriced_entries,
-            usage.corrections, usage.retried_entries, usage.overrun_entries
+    WITH rolled_up AS (
+        SELECT segment.period_start, usage.*
         FROM unnest(segments) AS segment
         CROSS JOIN LATERAL (
             SELECT * FROM tokbudget.facet_usage AS kept
@@ -218,12 +213,7 @@ BEGIN
         ) AS usage
         WHERE is_whole AND segment.grain <> 'entry' AND facet_name <> 'subtree'
         UNION ALL
-        SELECT segment.period_start, usage.account_ids, usage.cost_center, usage.currency, usage.provider, usage.model,
-            usage.operation, usage.service_tier, usage.workflow, usage.step, usage.outcome, usage.agent, usage.end_user,
-            usage.entries, usage.requests, usage.input_tokens, usage.cache_read_input_tokens,
-            usage.cache_write_input_tokens, usage.output_tokens, usage.reasoning_output_tokens,
-            usage.cost, usage.internal_cost, usage.reported_cost, usage.unpriced_entries,
-            usage.corrections, usage.retried_entries, usage.overrun_entries
+        SELECT segment.period_start, usage.*
         FROM unnest(buckets) AS segment
         CROSS JOIN LATERAL (
             SELECT * FROM tokbudget.facet_usage AS kept
@@ -233,42 +223,45 @@ BEGIN
         ) AS usage
         -- An account that has come from elsewhere spent there before.
         WHERE top_id = ANY (usage.account_ids)
-        UNION ALL
-        SELECT segment.period_start, ARRAY[top_id], NULL, subtree_usage.currency, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-            subtree_usage.entries, subtree_usage.requests, subtree_usage.input_tokens,
-            subtree_usage.cache_read_input_tokens, subtree_usage.cache_write_input_tokens,
-            subtree_usage.output_tokens, subtree_usage.reasoning_output_tokens, subtree_usage.cost,
-            subtree_usage.internal_cost, subtree_usage.reported_cost, subtree_usage.unpriced_entries,
-            subtree_usage.corrections, subtree_usage.retried_entries, subtree_usage.overrun_entries
+    ),
+    subtree AS (
+        SELECT segment.period_start, usage.*
         FROM unnest(segments) AS segment
         CROSS JOIN LATERAL (
             SELECT * FROM tokbudget.subtree_usage AS kept
             WHERE kept.tenant_id = owner_id AND kept.account_id = top_id AND kept.grain = segment.grain
                 AND kept.bucket_start >= segment.starts_at AND kept.bucket_start < segment.ends_at
             OFFSET 0
-        ) AS subtree_usage
+        ) AS usage
         WHERE facet_name = 'subtree'
-        UNION ALL
-        SELECT segment.period_start, fact.account_ids, fact.cost_center, fact.currency, fact.provider, fact.model,
-            fact.operation, fact.service_tier, fact.workflow, fact.step, fact.outcome, fact.agent, fact.end_user,
-            fact.entries, fact.requests, fact.input_tokens, fact.cache_read_input_tokens,
-            fact.cache_write_input_tokens, fact.output_tokens, fact.reasoning_output_tokens, fact.cost,
-            fact.internal_cost, fact.reported_cost, fact.unpriced_entries, fact.corrections,
-            fact.retried_entries, fact.overrun_entries
+    ),
+    from_ledger AS (
+        SELECT segment.period_start, fact.*
         FROM tokbudget._usage_tail(owner_id) AS fact
         JOIN unnest(segments) AS segment
             ON segment.grain <> 'entry' AND fact.hour >= segment.starts_at AND fact.hour < segment.ends_at
         WHERE top_id = ANY (fact.account_ids)
         UNION ALL
-        SELECT segment.period_start, fact.account_ids, fact.cost_center, fact.currency, fact.provider, fact.model,
-            fact.operation, fact.service_tier, fact.workflow, fact.step, fact.outcome, fact.agent, fact.end_user,
-            fact.entries, fact.requests, fact.input_tokens, fact.cache_read_input_tokens,
-            fact.cache_write_input_tokens, fact.output_tokens, fact.reasoning_output_tokens, fact.cost,
-            fact.internal_cost, fact.reported_cost, fact.unpriced_entries, fact.corrections,
-            fact.retried_entries, fact.overrun_entries
+        SELECT segment.period_start, fact.*
         FROM unnest(segments) AS segment
         CROSS JOIN LATERAL tokbudget._usage_between(owner_id, segment.starts_at, segment.ends_at) AS fact
         WHERE segment.grain = 'entry' AND top_id = ANY (fact.account_ids)
+    ),
+    part AS (
+        SELECT period_start, account_ids, cost_center, currency, provider, model, operation, service_tier, workflow, step, outcome,
+            agent, end_user, entries, requests, input_tokens, cache_read_input_tokens, cache_write_input_tokens, output_tokens,
+            reasoning_output_tokens, cost, internal_cost, reported_cost, unpriced_entries, corrections, retried_entries, overrun_entries
+        FROM rolled_up
+        UNION ALL
+        SELECT period_start, ARRAY[top_id], NULL, currency, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+            NULL, NULL, entries, requests, input_tokens, cache_read_input_tokens, cache_write_input_tokens, output_tokens,
+            reasoning_output_tokens, cost, internal_cost, reported_cost, unpriced_entries, corrections, retried_entries, overrun_entries
+        FROM subtree
+        UNION ALL
+        SELECT period_start, account_ids, cost_center, currency, provider, model, operation, service_tier, workflow, step, outcome,
+            agent, end_user, entries, requests, input_tokens, cache_read_input_tokens, cache_write_input_tokens, output_tokens,
+            reasoning_output_tokens, cost, internal_cost, reported_cost, unpriced_entries, corrections, retried_entries, overrun_entries
+        FROM from_ledger
     )
     SELECT part.period_start,
         -- LEAST passes over a depth that is NULL.

@@ -5,7 +5,7 @@ import dataclasses
 import table
 from escrow.load import Load
 from escrow.tree import Tree
-from report.bench import DATABASE, Bench
+from report.bench import DATABASE, ROLL_UPS, Bench
 
 # The worker comes as often as this while it is measured; by default it does every minute, with less to do for an entry the more
 # of them are alike.
@@ -69,16 +69,14 @@ def catch_up(bench: Bench) -> None:
             done = session.run("SELECT entries, is_pending FROM tokbudget._refresh(100000, true)")
             entries, seconds, processor = entries + int(done.rows[0][0]), seconds + done.clock, processor + done.processor
             is_pending = done.rows[0][1] == "t"
-        bench.analyze(session)
-        rows = [session.run(f"SELECT count(*), pg_size_pretty(pg_total_relation_size('{name}')) FROM {name}").rows[0]
-                for name in ["tokbudget.facet_usage", "tokbudget.subtree_usage"]]
-        session.run("VACUUM ANALYZE tokbudget.facet_usage, tokbudget.subtree_usage")
+        rows = [session.run(f"SELECT count(*), pg_size_pretty(pg_total_relation_size('{name}')) FROM {name}").rows[0] for name in ROLL_UPS]
+        session.run(f"VACUUM ANALYZE {', '.join(ROLL_UPS)}")
         session.run("CHECKPOINT")
     rate = entries / seconds
     verdict = bench.bar("4: refresh when catching up, entries a second", rate, 5000)
     table.heading("4. The refresh of a ledger that nothing of is rolled up")
     table.show(["entries", "seconds", "on the processor", "entries/s", "bar 5,000"], [[f"{entries:,}", f"{seconds:.1f}", f"{processor:.1f}", f"{rate:,.0f}", verdict]])
-    for name, (count, size) in zip(["facet_usage", "subtree_usage"], rows):
+    for name, (count, size) in zip(ROLL_UPS, rows):
         print(f"{name}: {int(count):,} rows, {size}")
 
 
