@@ -22,7 +22,7 @@ CREATE FUNCTION tokbudget._repriced_fact(entry tokbudget.entry) RETURNS SETOF to
     SELECT fact.tenant_id, fact.hour, fact.account_ids, fact.cost_center, fact.currency, fact.provider, fact.model, fact.operation,
         fact.service_tier, fact.workflow, fact.step, fact.outcome, fact.agent, fact.end_user, 0::pg_catalog.int8, 0::pg_catalog.int8,
         0::pg_catalog.int8, 0::pg_catalog.int8, 0::pg_catalog.int8, 0::pg_catalog.int8, 0::pg_catalog.int8, NULL::pg_catalog.numeric,
-        NULL::pg_catalog.numeric, NULL::pg_catalog.numeric, -1::pg_catalog.int8, 0::pg_catalog.int8, 0::pg_catalog.int8,
+        NULL::pg_catalog.numeric, NULL::pg_catalog.numeric, '-1'::pg_catalog.int8, 0::pg_catalog.int8, 0::pg_catalog.int8,
         0::pg_catalog.int8
     FROM tokbudget._entry_fact(entry) AS fact
 $$;
